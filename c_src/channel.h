@@ -1,0 +1,58 @@
+// What the agent, a parked child and an init say to each other over SOCK_SEQPACKET pairs: one
+// message is one record. All parties are forks of one program, so the records are plain structs.
+//
+// The end of the child's channel, close-on-exec in the child, says that the child has exec'd or
+// died; which of the two it does not say.
+#ifndef LINX_CHANNEL_H_
+#define LINX_CHANNEL_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "protocol.h"
+
+namespace linx {
+
+// The largest cBPF program the kernel takes (BPF_MAXINSNS), 8 bytes an instruction.
+constexpr size_t kMaxFilterBytes = 4096 * 8;
+// What a child keeps for the end of its plan; the agent refuses more.
+constexpr size_t kMaxFilters = 16;
+constexpr size_t kMaxCapCommands = 64;
+
+// Agent to child, at the checkpoint. A filter's program follows its header.
+struct Order {
+  enum class Kind : uint32_t {
+    proceed,
+    cap_drop_bounding,
+    cap_set_thread,
+    cap_set_ambient,
+    filter
+  };
+  Kind kind;
+  uint32_t size;     // filter: bytes that follow
+  uint64_t mask[3];  // cap_*: the mask, or effective, permitted, inheritable
+};
+
+// Child, init or enter helper to agent.
+struct Report {
+  enum class Kind : uint32_t {
+    failed,         // child, init, helper: code at stage; nothing follows but the exit
+    ready,          // child: parked, or past the point where it would have parked
+    init_launched,  // helper: the init exists; its pidfd comes with the message
+    launched,       // init, helper: the workload exists; its pidfd comes with the message
+    ended,          // init: the workload's end, sent when nothing of the session is left
+  };
+  Kind kind;
+  Stage stage;        // failed
+  int32_t code;       // failed: errno
+  int32_t pid;        // ready: as the child sees itself; launched: as the sender sees it
+  int32_t si_code;    // ended: CLD_EXITED, CLD_KILLED or CLD_DUMPED
+  int32_t si_status;  // ended: exit code or signal
+  uint32_t execed;    // ended: not 0 if the workload got as far as exec
+};
+
+}  // namespace linx
+
+#endif  // LINX_CHANNEL_H_

@@ -1,0 +1,393 @@
+#include "child.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/keyctl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "channel.h"
+#include "close_fds.h"
+#include "raw_syscall.h"
+
+#ifndef SECCOMP_SET_MODE_FILTER
+#define SECCOMP_SET_MODE_FILTER 1
+#endif
+
+namespace linx {
+namespace {
+
+// Filters wait here for the end of the plan, each behind its header, in a mapping made for the
+// first.
+constexpr size_t kFilterStore = kMaxFilters * (sizeof(Order) + kMaxFilterBytes);
+
+struct Child {
+  const ChildPlan& plan;
+  Order caps[kMaxCapCommands];
+  size_t cap_count = 0;
+  char* filters = nullptr;
+  size_t filter_bytes = 0;
+  Stage failed_at = Stage::execve;  // where a step covers several stages
+
+  explicit Child(const ChildPlan& p) : plan(p) {}
+  bool changes_ids() const { return plan.set_uid || plan.set_gid; }
+};
+
+struct Step {
+  Stage stage;
+  long (*run)(Child*);
+};
+
+[[noreturn]] void Fail(int channel, Stage stage, long code) {
+  Report report = {};
+  report.kind = Report::Kind::failed;
+  report.stage = stage;
+  report.code = static_cast<int32_t>(-code);
+  raw::Call(SYS_write, channel, &report, sizeof(report));
+  raw::Exit(127);
+}
+
+long Prctl(int option, unsigned long a = 0, unsigned long b = 0) {
+  return raw::Call(SYS_prctl, option, a, b, 0, 0);
+}
+
+// The agent has every signal blocked and none ignored, so an empty mask is all that is missing.
+long UnblockSignals(Child*) {
+  const uint64_t none = 0;
+  return raw::Call(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof(none));
+}
+
+// All but 0-2, the channel and what becomes 0-2: the rest belongs to the agent and other sessions.
+long CloseOthers(Child* child) {
+  const ChildPlan& plan = child->plan;
+  int kept[] = {plan.channel, plan.stdio[0], plan.stdio[1], plan.stdio[2]};
+  return CloseAllBut(3, kept, 4);
+}
+
+// Of its own session a workload can neither signal the agent's process group nor type into a
+// terminal that it inherited (TIOCSTI wants the controlling terminal).
+long NewSession(Child*) {
+  const long rc = raw::Call(SYS_setsid);
+  return rc < 0 ? rc : 0;
+}
+
+// The agent's session keyring is fresh and empty; a workload gets one of its own besides. Keys
+// count against a quota (200 for an ordinary user, keyrings(7)): past it the agent's is kept.
+long NewKeyring(Child*) {
+  const long rc = raw::Call(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
+  return rc == -EDQUOT || rc == -ENOSYS || rc > 0 ? 0 : rc;
+}
+
+long DieWithParent(const ChildPlan& plan) {
+  const long rc = Prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (rc < 0) return rc;
+  // A parent that died before the call above sends nothing. The channel tells where getppid() is 0.
+  if (plan.parent != 0 && raw::Call(SYS_getppid) != plan.parent) raw::Exit(127);
+  struct pollfd channel = {plan.channel, 0, 0};
+  const struct timespec now = {};
+  raw::Call(SYS_ppoll, &channel, 1, &now, nullptr, 0);
+  if ((channel.revents & (POLLHUP | POLLERR)) != 0) raw::Exit(127);
+  return 0;
+}
+
+long ArmDeathSignal(Child* child) { return DieWithParent(child->plan); }
+
+// Credential changes clear it. A workload that may outlive its parent keeps none from here on.
+long RearmDeathSignal(Child* child) {
+  if (child->plan.outlives_parent) return Prctl(PR_SET_PDEATHSIG, 0);
+  return child->changes_ids() ? DieWithParent(child->plan) : 0;
+}
+
+// Parked children are out of reach of ptrace and /proc/PID/mem. Not so where an ordinary user must
+// write the maps of a fresh user namespace: /proc/PID/uid_map of a non-dumpable process is root's.
+long SetDumpable(Child* child) { return child->plan.dumpable ? Prctl(PR_SET_DUMPABLE, 1) : 0; }
+
+long SetNoNewPrivs(Child* child) {
+  return child->plan.no_new_privs ? Prctl(PR_SET_NO_NEW_PRIVS, 1) : 0;
+}
+
+long ReportReady(Child* child) {
+  Report report = {};
+  report.kind = Report::Kind::ready;
+  report.pid = static_cast<int32_t>(raw::Call(SYS_getpid));
+  const long rc = raw::Call(SYS_write, child->plan.channel, &report, sizeof(report));
+  return rc < 0 ? rc : 0;
+}
+
+long InstallFilter(const char* program, size_t bytes) {
+  struct sock_fprog prog = {};
+  prog.len = static_cast<unsigned short>(bytes / 8);
+  prog.filter = reinterpret_cast<struct sock_filter*>(const_cast<char*>(program));
+  return raw::Call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+}
+
+// Installs the filter in a process made for it. One that dies of the filter's own doing shows that
+// the kernel took it.
+long TryFilter(const char* program, size_t bytes) {
+  const long pid = raw::Call(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr);
+  if (pid < 0) return pid;
+  if (pid == 0) {
+    Prctl(PR_SET_NO_NEW_PRIVS, 1);
+    raw::Exit(static_cast<int>(-InstallFilter(program, bytes)));
+  }
+  int status = 0;
+  while (raw::Call(SYS_wait4, pid, &status, 0, nullptr) == -EINTR) {
+  }
+  return WIFEXITED(status) ? -WEXITSTATUS(status) : 0;
+}
+
+long KeepFilter(Child* child, const char* record, size_t size) {
+  const long tried = TryFilter(record + sizeof(Order), size - sizeof(Order));
+  if (tried < 0) return tried;
+  if (child->filters == nullptr) {
+    const long at = raw::Call(SYS_mmap, nullptr, kFilterStore, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at < 0) return at;
+    child->filters = reinterpret_cast<char*>(at);
+  }
+  if (child->filter_bytes + size > kFilterStore) return -E2BIG;
+  std::memcpy(child->filters + child->filter_bytes, record, size);
+  child->filter_bytes += size;
+  return 0;
+}
+
+Stage StageOf(Order::Kind kind) {
+  switch (kind) {
+    case Order::Kind::cap_drop_bounding:
+      return Stage::cap_drop_bounding;
+    case Order::Kind::cap_set_thread:
+      return Stage::cap_set_thread;
+    case Order::Kind::cap_set_ambient:
+      return Stage::cap_set_ambient;
+    default:
+      return Stage::seccomp_install;
+  }
+}
+
+long SetThreadCaps(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2];
+  for (int i = 0; i < 2; ++i) {
+    data[i].effective = static_cast<uint32_t>(effective >> (32 * i));
+    data[i].permitted = static_cast<uint32_t>(permitted >> (32 * i));
+    data[i].inheritable = static_cast<uint32_t>(inheritable >> (32 * i));
+  }
+  return raw::Call(SYS_capset, &header, data);
+}
+
+long DropBounding(uint64_t mask) {
+  for (unsigned long cap = 0; cap < 64; ++cap) {
+    if ((mask >> cap & 1) == 0) continue;
+    const long rc = Prctl(PR_CAPBSET_DROP, cap);
+    if (rc < 0) return rc;
+  }
+  return 0;
+}
+
+long SetAmbient(uint64_t mask) {
+  long rc = Prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL);
+  for (unsigned long cap = 0; cap < 64 && rc >= 0; ++cap) {
+    if ((mask >> cap & 1) != 0) rc = Prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap);
+  }
+  return rc;
+}
+
+long ApplyCap(const Order& order) {
+  switch (order.kind) {
+    case Order::Kind::cap_drop_bounding:
+      return DropBounding(order.mask[0]);
+    case Order::Kind::cap_set_thread:
+      return SetThreadCaps(order.mask[0], order.mask[1], order.mask[2]);
+    default:
+      return SetAmbient(order.mask[0]);
+  }
+}
+
+// Capability orders take effect at once, so that a refusal is known while parked; but not ahead of
+// a change of ids, which needs the capabilities that they may take away.
+long TakeOrder(Child* child, const char* record, size_t size) {
+  Order order;
+  std::memcpy(&order, record, sizeof(order));
+  if (order.kind == Order::Kind::filter) return KeepFilter(child, record, size);
+  if (!child->changes_ids()) return ApplyCap(order);
+  if (child->cap_count == kMaxCapCommands) return -ENOBUFS;
+  child->caps[child->cap_count++] = order;
+  return 0;
+}
+
+// Parked. The agent's end of the channel closing means that nobody is left to say proceed.
+void ServeCheckpoint(Child* child) {
+  alignas(8) char record[sizeof(Order) + kMaxFilterBytes];
+  for (;;) {
+    const long n = raw::Call(SYS_read, child->plan.channel, record, sizeof(record));
+    if (n == -EINTR) continue;
+    if (n < static_cast<long>(sizeof(Order))) raw::Exit(127);
+    Order order;
+    std::memcpy(&order, record, sizeof(order));
+    if (order.kind == Order::Kind::proceed) return;
+    const long rc = TakeOrder(child, record, static_cast<size_t>(n));
+    if (rc < 0) Fail(child->plan.channel, StageOf(order.kind), rc);
+  }
+}
+
+// Before setgid and setuid: afterwards the groups can no longer change.
+long SetGroups(Child* child) {
+  const ChildPlan& plan = child->plan;
+  if (!plan.set_groups) return 0;
+  if (plan.groups_optional && raw::Call(SYS_getgroups, 0, nullptr) == 0) return 0;
+  const long rc = raw::Call(SYS_setgroups, plan.group_count, plan.groups);
+  // user_namespaces(7): an unprivileged owner had to deny setgroups before it could map a gid.
+  return rc == -EPERM && plan.groups_optional ? 0 : rc;
+}
+
+long SetGid(Child* child) {
+  const uint32_t gid = child->plan.gid;
+  return child->plan.set_gid ? raw::Call(SYS_setresgid, gid, gid, gid) : 0;
+}
+
+// Orders that wait for the new ids need the permitted set to outlive the old ones.
+long SetUid(Child* child) {
+  const uint32_t uid = child->plan.uid;
+  if (!child->plan.set_uid) return 0;
+  if (child->cap_count > 0) {
+    const long rc = Prctl(PR_SET_KEEPCAPS, 1);
+    if (rc < 0) return rc;
+  }
+  return raw::Call(SYS_setresuid, uid, uid, uid);
+}
+
+// After a change of uid with kept capabilities: raise what is permitted to carry the orders out,
+// and afterwards take what the kernel would have taken, unless an order named the thread's sets.
+long ApplyDeferredCaps(Child* child) {
+  if (child->cap_count == 0) return 0;
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2];
+  child->failed_at = Stage::cap_set_thread;
+  long rc = raw::Call(SYS_capget, &header, data);
+  if (rc < 0) return rc;
+  for (auto& half : data) half.effective = half.permitted;
+  rc = raw::Call(SYS_capset, &header, data);
+  bool named = false;
+  for (size_t i = 0; i < child->cap_count && rc >= 0; ++i) {
+    child->failed_at = StageOf(child->caps[i].kind);
+    rc = ApplyCap(child->caps[i]);
+    named |= child->caps[i].kind != Order::Kind::cap_drop_bounding;
+  }
+  if (rc >= 0 && !named && child->plan.set_uid && child->plan.uid != 0) {
+    child->failed_at = Stage::cap_set_thread;
+    rc = SetThreadCaps(0, 0, 0);
+  }
+  return rc < 0 ? rc : 0;
+}
+
+long DeferredCaps(Child* child) {
+  const long rc = ApplyDeferredCaps(child);
+  if (rc < 0) Fail(child->plan.channel, child->failed_at, rc);
+  return 0;
+}
+
+long SetStdio(Child* child) {
+  const ChildPlan& plan = child->plan;
+  if (plan.controlling_tty) {
+    const long rc = raw::Call(SYS_ioctl, plan.stdio[0], TIOCSCTTY, 0);
+    if (rc < 0) return rc;
+  }
+  for (int fd = 0; fd < 3; ++fd) {
+    if (plan.stdio[fd] < 0) continue;
+    const long rc = raw::Call(SYS_dup3, plan.stdio[fd], fd, 0);
+    if (rc < 0) return rc;
+  }
+  return 0;
+}
+
+// A cwd that came through a directory fd of the host would be outside the root: the kernel shows
+// it as "(unreachable)...".
+long ChangeDirectory(Child* child) {
+  if (child->plan.cwd != nullptr) {
+    const long rc = raw::Call(SYS_chdir, child->plan.cwd);
+    if (rc < 0) return rc;
+  } else if (!child->plan.check_cwd) {
+    return 0;
+  }
+  char path[4096];
+  const long n = raw::Call(SYS_getcwd, path, sizeof(path));
+  if (n < 0) return n;
+  return path[0] == '/' ? 0 : -ENOENT;
+}
+
+// A filter may deny the report of a failing execve, so what can be known is found out before it.
+long CheckExecutable(Child* child) {
+  return child->filters == nullptr
+             ? 0
+             : raw::Call(SYS_faccessat, AT_FDCWD, child->plan.path, 1 /* X_OK */);
+}
+
+long FiltersNeedNoNewPrivs(Child* child) {
+  return child->filters == nullptr ? 0 : Prctl(PR_SET_NO_NEW_PRIVS, 1);
+}
+
+long InstallFilters(Child* child) {
+  for (size_t at = 0; at < child->filter_bytes;) {
+    Order order;
+    std::memcpy(&order, child->filters + at, sizeof(order));
+    at += sizeof(order);
+    const long rc = InstallFilter(child->filters + at, order.size);
+    if (rc < 0) return rc;
+    at += order.size;
+  }
+  return 0;
+}
+
+long Exec(Child* child) {
+  return raw::Call(SYS_execve, child->plan.path, child->plan.argv, child->plan.envp);
+}
+
+constexpr Step kUntilReady[] = {
+    {Stage::signals, UnblockSignals},     {Stage::close_range, CloseOthers},
+    {Stage::setsid, NewSession},          {Stage::keyring, NewKeyring},
+    {Stage::pdeathsig, ArmDeathSignal},   {Stage::dumpable, SetDumpable},
+    {Stage::no_new_privs, SetNoNewPrivs}, {Stage::ready_frame, ReportReady},
+};
+
+constexpr Step kAfterProceed[] = {
+    {Stage::groups, SetGroups},
+    {Stage::gid, SetGid},
+    {Stage::uid, SetUid},
+    {Stage::pdeathsig, RearmDeathSignal},
+    {Stage::cap_set_thread, DeferredCaps},
+    {Stage::stdio, SetStdio},
+    {Stage::chdir, ChangeDirectory},
+    {Stage::execve, CheckExecutable},
+    {Stage::seccomp_no_new_privs, FiltersNeedNoNewPrivs},
+    {Stage::seccomp_install, InstallFilters},
+    {Stage::execve, Exec},
+};
+
+template <size_t kCount>
+void RunSteps(Child* child, const Step (&steps)[kCount]) {
+  for (const Step& step : steps) {
+    const long rc = step.run(child);
+    if (rc < 0) Fail(child->plan.channel, step.stage, rc);
+  }
+}
+
+}  // namespace
+
+void RunChild(const ChildPlan& plan) {
+  Child child(plan);
+  Prctl(PR_SET_NAME, reinterpret_cast<unsigned long>("linx_child"));
+  RunSteps(&child, kUntilReady);
+  if (!plan.auto_proceed) ServeCheckpoint(&child);
+  RunSteps(&child, kAfterProceed);
+  raw::Exit(127);
+}
+
+}  // namespace linx

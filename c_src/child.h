@@ -1,0 +1,45 @@
+// The child's half of a session: from clone to execve.
+//
+// It runs with a copy of the agent's memory without its heap, or sharing its memory for a moment
+// (CloneSharing), so it allocates nothing, locks nothing and leaves errno alone. What it does is
+// two constant lists of steps, in child.cc.
+#ifndef LINX_CHILD_H_
+#define LINX_CHILD_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace linx {
+
+// All that the child needs, as plain memory outside the heap. Pointers lead into the same region.
+struct ChildPlan {
+  const char* path = nullptr;
+  char* const* argv = nullptr;
+  char* const* envp = nullptr;
+  const char* cwd = nullptr;  // null: as it is
+  const uint32_t* groups = nullptr;
+  size_t group_count = 0;
+  int channel = -1;             // SOCK_SEQPACKET to the agent, see channel.h
+  int stdio[3] = {-1, -1, -1};  // what becomes fd 0, 1, 2; -1: as it is
+  uint32_t uid = 0, gid = 0;
+  pid_t parent = 0;  // what getppid() must answer; 0: not comparable
+  bool set_uid = false;
+  bool set_gid = false;
+  bool set_groups = false;       // to `groups`; set wherever uid or gid are
+  bool groups_optional = false;  // nobody named the groups: where the kernel forbids it, go on
+  bool controlling_tty = false;  // stdio[0] becomes it
+  bool check_cwd = false;        // refuse a cwd outside the root even if none was named
+  bool no_new_privs = false;
+  bool auto_proceed = false;
+  bool dumpable = false;         // parked: /proc/PID writable for an unprivileged owner
+  bool outlives_parent = false;  // the exec'd program gets no death signal
+};
+
+// Never returns: execs, or reports the failing step and exits.
+[[noreturn]] void RunChild(const ChildPlan& plan);
+
+}  // namespace linx
+
+#endif  // LINX_CHILD_H_

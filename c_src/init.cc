@@ -1,0 +1,179 @@
+#include "init.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include "channel.h"
+#include "clone.h"
+#include "close_fds.h"
+#include "descendants.h"
+#include "proc_stat.h"
+#include "raw_syscall.h"
+
+namespace linx {
+namespace {
+
+// How long the dying get before another pass looks for what forked meanwhile or is frozen.
+constexpr struct timespec kPass = {0, 20'000'000};
+
+constexpr size_t kSharedStack = 64 << 10;
+
+struct Init {
+  const InitPlan& plan;
+  ChildPlan child;  // what the workload runs from, which may share this memory for a while
+  int signals = -1;
+  int workload_pidfd = -1;
+  pid_t workload = 0;
+  bool agent_gone = false;
+  bool ended = false;
+  siginfo_t end = {};
+  bool execed = false;
+
+  explicit Init(const InitPlan& p) : plan(p), child(p.child) {}
+};
+
+int EnterChild(void* plan) { RunChild(*static_cast<const ChildPlan*>(plan)); }
+
+[[noreturn]] void Fail(const Init& init, Stage stage, long code) {
+  Report report = {};
+  report.kind = Report::Kind::failed;
+  report.stage = stage;
+  report.code = static_cast<int32_t>(-code);
+  SendReport(init.plan.channel, report, -1);
+  raw::Exit(127);
+}
+
+void OpenSignals(Init* init) {
+  const uint64_t chld = 1ull << (SIGCHLD - 1);
+  const long fd = raw::Call(SYS_signalfd4, -1, &chld, sizeof(chld), SFD_CLOEXEC | SFD_NONBLOCK);
+  if (fd < 0) Fail(*init, Stage::signalfd, fd);
+  init->signals = static_cast<int>(fd);
+}
+
+// `stack` lives as long as the init does.
+void LaunchWorkload(Init* init, char* stack) {
+  init->child.parent = static_cast<pid_t>(raw::Call(SYS_getpid));
+  long made;
+  if (init->plan.share_memory) {
+    made = CloneSharing(EnterChild, &init->child, stack, kSharedStack, &init->workload_pidfd);
+  } else {
+    made = Fork(init->plan.workload_flags, &init->workload_pidfd);
+    if (made == 0) RunChild(init->child);
+  }
+  if (made < 0) Fail(*init, Stage::clone, made);
+  init->workload = static_cast<pid_t>(made);
+
+  Report report = {};
+  report.kind = Report::Kind::launched;
+  report.pid = init->workload;
+  const long sent = SendReport(init->plan.channel, report, init->workload_pidfd);
+  if (sent < 0) init->agent_gone = true;
+}
+
+// The workload is dead and not yet reaped, so its stat still tells whether a signal met it before
+// or after exec. An exit before exec was reported by the child itself.
+void NoteEnd(Init* init, const siginfo_t& end) {
+  ProcStat stat;
+  const int proc = init->plan.proc_fd;
+  init->execed = end.si_code == CLD_EXITED ||
+                 (ReadProcStat(proc, PidOf(proc, init->workload_pidfd), &stat) && stat.execed());
+  init->end = end;
+  init->ended = true;
+}
+
+// Reaps whatever has died. False when no child is left.
+bool Reap(Init* init) {
+  for (;;) {
+    siginfo_t info = {};
+    const long rc = raw::Call(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT, nullptr);
+    if (rc == -ECHILD) return false;
+    if (rc < 0 || info.si_pid == 0) return true;
+    const pid_t dead = info.si_pid;
+    if (!init->ended && dead == init->workload) NoteEnd(init, info);
+    raw::Call(SYS_waitid, P_PID, dead, &info, WEXITED | WNOHANG, nullptr);
+  }
+}
+
+// Until a child dies or the agent's end closes, or `timeout` is over (null: no limit).
+void Await(Init* init, const struct timespec* timeout) {
+  struct pollfd fds[2] = {{init->signals, POLLIN, 0},
+                          {init->agent_gone ? -1 : init->plan.channel, POLLIN, 0}};
+  struct timespec left = timeout != nullptr ? *timeout : timespec{};
+  raw::Call(SYS_ppoll, fds, 2, timeout != nullptr ? &left : nullptr, nullptr, 0);
+  if (fds[0].revents != 0) {
+    struct signalfd_siginfo info;
+    raw::Call(SYS_read, init->signals, &info, sizeof(info));
+  }
+  // The agent never writes here: readable means closed.
+  if (fds[1].revents != 0) init->agent_gone = true;
+}
+
+// PID 1 reaches its whole namespace in one call, but cannot thaw.
+void KillTheRest(Init* init) {
+  for (bool first = true; Reap(init); first = false) {
+    if (init->plan.pid_one) raw::Call(SYS_kill, -1, SIGKILL);
+    if (!init->plan.pid_one || !first) KillDescendants(init->plan.proc_fd, Spare{});
+    Await(init, &kPass);
+  }
+}
+
+void ReportEnd(const Init& init) {
+  Report report = {};
+  report.kind = Report::Kind::ended;
+  report.si_code = init.end.si_code;
+  report.si_status = init.end.si_status;
+  report.execed = init.execed ? 1 : 0;
+  SendReport(init.plan.channel, report, -1);
+}
+
+}  // namespace
+
+void RunInit(const InitPlan& plan) {
+  Init init(plan);
+  alignas(16) char stack[kSharedStack];
+  raw::Call(SYS_prctl, PR_SET_NAME, "linx_init", 0, 0, 0);
+  if (!plan.pid_one) raw::Call(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  OpenSignals(&init);
+  LaunchWorkload(&init, stack);
+  // The workload's stdio and channel are the workload's alone: nobody waits for our copies to
+  // close.
+  int kept[] = {plan.channel, plan.proc_fd, init.signals, init.workload_pidfd};
+  CloseAllBut(0, kept, 4);
+  while (!init.ended && (!init.agent_gone || plan.linger)) {
+    Await(&init, nullptr);
+    Reap(&init);
+  }
+  KillTheRest(&init);
+  ReportEnd(init);
+  raw::Exit(0);
+}
+
+long SendReport(int channel, const Report& report, int fd) {
+  struct iovec data = {const_cast<Report*>(&report), sizeof(report)};
+  struct msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  if (fd >= 0) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof(control);
+    struct cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(header), &fd, sizeof(int));
+  }
+  const long rc = raw::Call(SYS_sendmsg, channel, &message, MSG_NOSIGNAL);
+  return rc < 0 ? rc : 0;
+}
+
+}  // namespace linx

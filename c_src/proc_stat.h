@@ -1,0 +1,39 @@
+// The few fields of /proc/PID/stat that the agent relies on (proc_pid_stat(5)). No heap, no errno:
+// the init uses it too.
+#ifndef LINX_PROC_STAT_H_
+#define LINX_PROC_STAT_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace linx {
+
+struct ProcStat {
+  char state = '?';
+  pid_t ppid = 0;
+  uint32_t flags = 0;
+
+  // PF_FORKNOEXEC: set by fork, cleared by exec, and still readable in a zombie.
+  bool execed() const { return (flags & 0x40) == 0; }
+};
+
+// False where `text` is not a stat line.
+bool ParseProcStat(std::string_view text, ProcStat* out);
+
+// Reads /proc/<pid>/stat below `proc_fd`, a directory fd of a proc file system that numbers
+// processes as `pid` does. False where there is no such process.
+bool ReadProcStat(int proc_fd, pid_t pid, ProcStat* out);
+
+// The number that `proc_fd`'s proc file system gives the process of `pidfd`, an fd of the caller;
+// 0 where it has none any more.
+pid_t PidOf(int proc_fd, int pidfd);
+
+// Decimal, without a terminating NUL; returns its length. `out` holds at least 11 bytes.
+size_t FormatPid(pid_t pid, char* out);
+
+}  // namespace linx
+
+#endif  // LINX_PROC_STAT_H_

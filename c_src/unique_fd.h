@@ -1,0 +1,41 @@
+// The owner of a file descriptor. A bare int elsewhere is borrowed.
+#ifndef LINX_UNIQUE_FD_H_
+#define LINX_UNIQUE_FD_H_
+
+#include <unistd.h>
+
+#include <utility>
+
+namespace linx {
+
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(other.Release()) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    if (this != &other) Reset(other.Release());
+    return *this;
+  }
+  UniqueFd(const UniqueFd&) = delete;
+  UniqueFd& operator=(const UniqueFd&) = delete;
+  ~UniqueFd() { Reset(); }
+
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+
+  int Release() { return std::exchange(fd_, -1); }
+
+  // close(2) is never retried: on Linux the fd is gone whatever it answers.
+  void Reset(int fd = -1) {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = fd;
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace linx
+
+#endif  // LINX_UNIQUE_FD_H_
