@@ -1,25 +1,19 @@
 # A test that needs something of the machine carries a tag of this table. Where it is not there,
 # the test is left out and the reason is printed. bin/test, run as root, allows none of that.
 
-import Bitwise
-
-effective_capabilities = fn ->
-  [_, mask] = Regex.run(~r/^CapEff:\s*(\h+)$/m, File.read!("/proc/self/status"))
-  String.to_integer(mask, 16)
+has_capability? = fn capability ->
+  {:ok, state} = Linx.Capabilities.read(:self)
+  capability in state.effective
 end
-
-has_capability? = fn bit -> (effective_capabilities.() >>> bit &&& 1) == 1 end
 
 succeeds? = fn command, args ->
   System.find_executable(command) != nil and
     match?({_, 0}, System.cmd(command, args, stderr_to_stdout: true))
 end
 
-cap_sys_admin = 21
-
 requirements = [
   {:root, "CAP_SYS_ADMIN is missing (run the tests as root)",
-   fn -> has_capability?.(cap_sys_admin) end},
+   fn -> has_capability?.(:cap_sys_admin) end},
   {:user_namespaces, "this user may not create a user namespace (see mix linx.doctor)",
    fn -> succeeds?.("unshare", ["--user", "true"]) end}
 ]

@@ -1,0 +1,167 @@
+defmodule Linx.Doctor.Host do
+  @moduledoc """
+  What `Linx.Doctor` concludes about the kernel, and the room there is for processes.
+  """
+
+  import Linx.Doctor.Check
+
+  alias Linx.Doctor.{Agent, Check, Report}
+
+  # clone3 and pidfd_open came with 5.3, waiting on a pidfd with 5.4; 5.8 joins all namespaces of a
+  # process at once, 5.9 closes fds by range.
+  @oldest {5, 4}
+  @recommended {5, 9}
+
+  @enosys 38
+  @few 1_024
+
+  @doc "The kernel, and its calls that the agent is built on."
+  @spec kernel_checks(Report.t()) :: [Check.t()]
+  def kernel_checks(report), do: [kernel(report), clone3(report), pidfd(report)]
+
+  @doc "PTYs, control groups and limits."
+  @spec resource_checks(Report.t()) :: [Check.t()]
+  def resource_checks(report) do
+    [pty(report), cgroup_v2(report), cgroup_v1(report), open_files(report), processes(report)]
+  end
+
+  defp kernel(report) do
+    version = version(report.kernel)
+
+    cond do
+      version < @oldest -> fail("kernel", report.kernel, "boot Linux 5.9 or newer")
+      version < @recommended -> warn("kernel", report.kernel, "boot Linux 5.9 or newer")
+      true -> pass("kernel", report.kernel)
+    end
+  end
+
+  defp version(release) do
+    case Regex.run(~r/^(\d+)\.(\d+)/, release) do
+      [_, major, minor] -> {String.to_integer(major), String.to_integer(minor)}
+      nil -> {0, 0}
+    end
+  end
+
+  # A time namespace can be made by clone3 only.
+  defp clone3(report) do
+    outcomes = [report.privileged[:time], report.unprivileged[:time]]
+
+    cond do
+      :ok in outcomes ->
+        pass("clone3", "works")
+
+      version(report.kernel) < {5, 3} ->
+        warn("clone3", "came with Linux 5.3", "boot Linux 5.9 or newer")
+
+      Enum.any?(outcomes, &match?({:error, @enosys, _}, &1)) ->
+        warn(
+          "clone3",
+          "filtered: no time namespaces",
+          "allow clone3 (in a container: docker run --security-opt seccomp=unconfined)"
+        )
+
+      Enum.any?(outcomes, &match?({:error, _, _}, &1)) ->
+        pass("clone3", "answers")
+
+      true ->
+        warn("clone3", "this kernel has it; not tried", Agent.fix(report))
+    end
+  end
+
+  # Every program that the agent starts is held by a pidfd.
+  defp pidfd(report) do
+    outcomes = [report.pty, report.filter | Map.values(report.unprivileged)]
+
+    cond do
+      :ok in outcomes ->
+        pass("pidfd", "works")
+
+      version(report.kernel) < {5, 3} ->
+        fail("pidfd", "came with Linux 5.3", "boot Linux 5.9 or newer")
+
+      true ->
+        warn("pidfd", "this kernel has it; not tried", Agent.fix(report))
+    end
+  end
+
+  defp pty(%{ptmx?: false}) do
+    fail(
+      "pty",
+      "there is no /dev/ptmx",
+      "mount -t devpts -o ptmxmode=0666 devpts /dev/pts && ln -s pts/ptmx /dev/ptmx"
+    )
+  end
+
+  defp pty(%{sysctls: %{"kernel/pty/nr" => used, "kernel/pty/max" => max}}) when used >= max,
+    do: fail("pty", "all #{max} are in use", "sysctl -w kernel.pty.max=#{max * 2}")
+
+  defp pty(%{pty: :ok, sysctls: %{"kernel/pty/nr" => used, "kernel/pty/max" => max}}),
+    do: pass("pty", "works; #{used} of #{max} in use")
+
+  defp pty(%{pty: :ok}), do: pass("pty", "works")
+
+  defp pty(%{pty: {:error, errno, stage}}) do
+    fail(
+      "pty",
+      "error #{errno} in #{stage}",
+      "mount -o remount,ptmxmode=0666 /dev/pts && chmod 666 /dev/ptmx"
+    )
+  end
+
+  defp pty(%{pty: {:untried, reason}} = report),
+    do: warn("pty", "/dev/ptmx is there; not tried: #{reason}", Agent.fix(report))
+
+  defp cgroup_v2(report) do
+    case Enum.find(report.cgroups, &(&1.version == 2)) do
+      nil ->
+        warn("cgroup v2", "not mounted", "mount -t cgroup2 none /sys/fs/cgroup")
+
+      %{writable: true} = cgroup ->
+        pass("cgroup v2", "#{cgroup.path} is writable; controllers: #{names(cgroup.controllers)}")
+
+      cgroup ->
+        warn("cgroup v2", "#{cgroup.path} is not writable", delegation(report))
+    end
+  end
+
+  defp delegation(%{uid: 0}), do: "mount -o remount,rw /sys/fs/cgroup"
+  defp delegation(_report), do: "systemd-run --user --scope -p Delegate=yes $SHELL"
+
+  defp cgroup_v1(report) do
+    {writable, fixed} =
+      report.cgroups |> Enum.filter(&(&1.version == 1)) |> Enum.split_with(& &1.writable)
+
+    case {controllers(writable), controllers(fixed)} do
+      {[], []} -> pass("cgroup v1", "not mounted")
+      {able, []} -> pass("cgroup v1", "writable: #{names(able)}")
+      {able, unable} -> v1_not_writable(report, able, unable)
+    end
+  end
+
+  defp v1_not_writable(report, able, unable) do
+    found = "writable: #{names(able)}; not writable: #{names(unable)}"
+    # Delegating v1 controllers to users is not safe, so there is nothing to mend for them.
+    if report.uid == 0,
+      do: warn("cgroup v1", found, "mount -o remount,rw the hierarchies that are read-only"),
+      else: pass("cgroup v1", found)
+  end
+
+  defp controllers(cgroups), do: cgroups |> Enum.flat_map(& &1.controllers) |> Enum.sort()
+
+  defp names([]), do: "none"
+  defp names(names), do: Enum.join(names, " ")
+
+  defp open_files(%{limits: %{open_files: limit}}),
+    do: at_least("open files", limit, "ulimit -n 65536")
+
+  defp processes(%{limits: %{processes: limit}} = report) do
+    bounds = [limit, report.sysctls["kernel/pid_max"], report.sysctls["kernel/threads-max"]]
+    least = bounds |> Enum.filter(&is_integer/1) |> Enum.min(fn -> :unlimited end)
+    at_least("processes", least, "ulimit -u 65536")
+  end
+
+  defp at_least(name, limit, fix) when is_integer(limit) and limit < @few,
+    do: warn(name, "only #{limit} allowed", fix)
+
+  defp at_least(name, limit, _fix), do: pass(name, "#{limit} allowed")
+end

@@ -1,0 +1,101 @@
+defmodule Linx.Doctor.Report do
+  @moduledoc """
+  What `Linx.Doctor.Probe` found on a machine, before anything is concluded from it.
+
+    * `:kernel` - text of `/proc/sys/kernel/osrelease`
+    * `:uid` - the effective uid
+    * `:capabilities` - a `Linx.Capabilities.State`, or `nil` where it cannot be read
+    * `:agent` - `{:ok, version, features}`, `{:missing, path}` or `{:broken, reason}`
+    * `:library_version` - what the agent's version should be
+    * `:privileged`, `:unprivileged` - outcome by namespace of starting a program in it, with the
+      caller's own rights, and without any through a fresh user namespace
+    * `:pty`, `:filter` - outcome of starting a program on a PTY, under a seccomp filter
+    * `:namespaces` - namespaces the kernel was built with
+    * `:sysctls` - integer by path below `/proc/sys`; absent where the kernel has none
+    * `:seccomp_actions` - the actions the kernel knows; `[]` where it has no seccomp
+    * `:lsms` - the active security modules, or `nil` where they cannot be read
+    * `:cgroups` - the mounted hierarchies
+    * `:limits` - soft limits, an integer or `:unlimited`
+    * `:ptmx?` - whether `/dev/ptmx` is there
+  """
+
+  alias Linx.Capabilities
+
+  @type namespace :: :user | :mount | :uts | :ipc | :cgroup | :net | :time | :pid
+
+  @typedoc "`:untried` carries the reason in words."
+  @type outcome :: :ok | {:error, errno :: integer, stage :: atom} | {:untried, String.t()}
+
+  @type cgroup :: %{
+          version: 1 | 2,
+          path: Path.t(),
+          controllers: [String.t()],
+          writable: boolean
+        }
+
+  @type t :: %__MODULE__{
+          kernel: String.t(),
+          uid: non_neg_integer,
+          capabilities: Capabilities.State.t() | nil,
+          agent: {:ok, String.t(), [atom]} | {:missing, Path.t()} | {:broken, String.t()},
+          library_version: String.t(),
+          privileged: %{namespace => outcome},
+          unprivileged: %{namespace => outcome},
+          pty: outcome,
+          filter: outcome,
+          namespaces: [namespace],
+          sysctls: %{String.t() => integer},
+          seccomp_actions: [String.t()],
+          lsms: [String.t()] | nil,
+          cgroups: [cgroup],
+          limits: %{open_files: limit, processes: limit},
+          ptmx?: boolean
+        }
+
+  @type limit :: non_neg_integer | :unlimited
+
+  @enforce_keys [
+    :kernel,
+    :uid,
+    :capabilities,
+    :agent,
+    :library_version,
+    :privileged,
+    :unprivileged,
+    :pty,
+    :filter,
+    :namespaces,
+    :sysctls,
+    :seccomp_actions,
+    :lsms,
+    :cgroups,
+    :limits,
+    :ptmx?
+  ]
+  defstruct @enforce_keys
+
+  @namespaces [:user, :mount, :uts, :ipc, :cgroup, :net, :time, :pid]
+
+  @doc "The eight namespaces by their names in Linx."
+  @spec all_namespaces() :: [namespace, ...]
+  def all_namespaces, do: @namespaces
+
+  @doc """
+  The kernel's short name of a namespace, as in `/proc/self/ns` and in sysctls.
+
+      iex> Linx.Doctor.Report.kernel_name(:mount)
+      "mnt"
+  """
+  @spec kernel_name(namespace) :: String.t()
+  def kernel_name(:mount), do: "mnt"
+  def kernel_name(namespace) when namespace in @namespaces, do: Atom.to_string(namespace)
+
+  @doc """
+  The path below `/proc/sys` of the limit on a kind of namespace.
+
+      iex> Linx.Doctor.Report.max_sysctl(:user)
+      "user/max_user_namespaces"
+  """
+  @spec max_sysctl(namespace) :: String.t()
+  def max_sysctl(namespace), do: "user/max_#{kernel_name(namespace)}_namespaces"
+end

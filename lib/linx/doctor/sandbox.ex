@@ -1,0 +1,86 @@
+defmodule Linx.Doctor.Sandbox do
+  @moduledoc """
+  What `Linx.Doctor` concludes about restrictions: seccomp, landlock and capabilities.
+  """
+
+  import Linx.Doctor.Check
+
+  alias Linx.Capabilities.Constants
+  alias Linx.Doctor.{Agent, Check, Report}
+
+  # What root needs for namespaces, id maps, another user, and the bounding set.
+  @needed [:cap_sys_admin, :cap_setuid, :cap_setgid, :cap_setpcap, :cap_kill]
+
+  @doc "The checks, in the order in which they are shown."
+  @spec checks(Report.t()) :: [Check.t()]
+  def checks(report), do: [seccomp(report), landlock(report), capabilities(report)]
+
+  defp seccomp(%{seccomp_actions: []}),
+    do:
+      fail("seccomp", "this kernel has none", "boot a kernel built with CONFIG_SECCOMP_FILTER=y")
+
+  defp seccomp(%{filter: :ok} = report),
+    do: pass("seccomp", "a filter holds; actions: #{Enum.join(report.seccomp_actions, " ")}")
+
+  defp seccomp(%{filter: {:error, errno, stage}}) do
+    fail(
+      "seccomp",
+      "a filter is refused with error #{errno} in #{stage}",
+      "allow seccomp(2) and prctl(2) (in a container: --security-opt seccomp=unconfined)"
+    )
+  end
+
+  defp seccomp(%{filter: {:untried, reason}} = report),
+    do: warn("seccomp", "this kernel has it; not tried: #{reason}", Agent.fix(report))
+
+  defp landlock(%{lsms: nil}) do
+    warn(
+      "landlock",
+      "cannot be seen: securityfs is not mounted",
+      "mount -t securityfs securityfs /sys/kernel/security"
+    )
+  end
+
+  defp landlock(%{lsms: lsms}) do
+    if "landlock" in lsms do
+      pass("landlock", "active")
+    else
+      warn(
+        "landlock",
+        "not active",
+        "boot with lsm=landlock,#{Enum.join(lsms, ",")} (Linux 5.13, CONFIG_SECURITY_LANDLOCK=y)"
+      )
+    end
+  end
+
+  defp capabilities(%{capabilities: nil}),
+    do: warn("capabilities", "/proc/self/status does not show them", "mount -t proc proc /proc")
+
+  defp capabilities(%{uid: 0, capabilities: %{effective: held}}) do
+    case Enum.reject(@needed, &(&1 in held)) do
+      [] ->
+        pass("capabilities", describe(held))
+
+      missing ->
+        add = Enum.map_join(missing, " ", &"--cap-add=#{docker_name(&1)}")
+        warn("capabilities", describe(held), "add them (in a container: docker run #{add})")
+    end
+  end
+
+  defp capabilities(%{capabilities: %{effective: held}}),
+    do: pass("capabilities", describe(held))
+
+  defp describe(held) do
+    missing = Enum.reject(Constants.all(), &(&1 in held))
+
+    cond do
+      MapSet.size(held) == 0 -> "none: an ordinary user"
+      missing == [] -> "all #{MapSet.size(held)}"
+      length(missing) < MapSet.size(held) -> "all but #{Enum.join(missing, " ")}"
+      true -> held |> Enum.sort() |> Enum.join(" ")
+    end
+  end
+
+  defp docker_name(capability),
+    do: capability |> Atom.to_string() |> String.replace_prefix("cap_", "") |> String.upcase()
+end
