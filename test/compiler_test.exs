@@ -101,7 +101,7 @@ defmodule Mix.Tasks.Compile.LinxAgentTest do
   test "a missing header is named with its package", %{root: root} do
     source = Path.expand("..", __DIR__)
     nowhere = ["-DERL_EI_INCLUDE_DIR=/nowhere", "-DERL_EI_LIBDIR=/nowhere"]
-    args = ["-S", source, "-B", Path.join(root, "build") | nowhere]
+    args = ["-G", "Ninja", "-S", source, "-B", Path.join(root, "build") | nowhere]
     assert {output, 1} = System.cmd("cmake", args, stderr_to_stdout: true)
     assert output =~ ~r/ei\.h or libei\.a not found\..*apt-get\s+install\s+erlang-dev/s
   end
