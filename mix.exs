@@ -20,7 +20,7 @@ defmodule Linx.MixProject do
   end
 
   def application do
-    [extra_applications: extra_applications(Mix.env())]
+    [mod: {Linx.Application, []}, extra_applications: extra_applications(Mix.env())]
   end
 
   # PropEr comes with the system (Debian: erlang-proper), not from Hex.
