@@ -47,9 +47,9 @@ struct Report {
   Kind kind;
   Stage stage;        // failed
   int32_t code;       // failed: errno
-  int32_t pid;        // ready: as the child sees itself; launched: as the sender sees it
-  int32_t si_code;    // ended: CLD_EXITED, CLD_KILLED or CLD_DUMPED
-  int32_t si_status;  // ended: exit code or signal
+  int32_t pid;        // ready: as the child sees itself; *launched: as the agent does
+  int32_t end_code;    // ended: CLD_EXITED, CLD_KILLED or CLD_DUMPED
+  int32_t end_status;  // ended: exit code or signal
   uint32_t execed;    // ended: not 0 if the workload got as far as exec
 };
 

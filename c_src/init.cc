@@ -74,7 +74,8 @@ void LaunchWorkload(Init* init, char* stack) {
 
   Report report = {};
   report.kind = Report::Kind::launched;
-  report.pid = init->workload;
+  report.pid =
+      init->plan.foreign_pids ? PidOf(init->plan.proc_fd, init->workload_pidfd) : init->workload;
   const long sent = SendReport(init->plan.channel, report, init->workload_pidfd);
   if (sent < 0) init->agent_gone = true;
 }
@@ -129,8 +130,8 @@ void KillTheRest(Init* init) {
 void ReportEnd(const Init& init) {
   Report report = {};
   report.kind = Report::Kind::ended;
-  report.si_code = init.end.si_code;
-  report.si_status = init.end.si_status;
+  report.end_code = init.end.si_code;
+  report.end_status = init.end.si_status;
   report.execed = init.execed ? 1 : 0;
   SendReport(init.plan.channel, report, -1);
 }

@@ -19,6 +19,7 @@ struct InitPlan {
   bool pid_one = false;         // PID 1 of a fresh pid namespace
   bool linger = false;          // the workload may outlive the agent
   bool share_memory = false;    // the workload shares the init's memory until it execs
+  bool foreign_pids = false;    // the init counts pids otherwise than the agent does
 };
 
 // Never returns. Reports `launched` with the workload's pidfd or `failed`, then `ended` when the

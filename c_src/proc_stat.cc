@@ -86,4 +86,23 @@ pid_t PidOf(int proc_fd, int pidfd) {
   return static_cast<pid_t>(pid) > 0 ? static_cast<pid_t>(pid) : 0;
 }
 
+bool LosesSignal(int proc_fd, pid_t pid, int signal) {
+  char path[24];
+  std::memcpy(path + FormatPid(pid, path), "/status", sizeof("/status"));
+  char text[4096];
+  const std::string_view status(text, ReadSmall(proc_fd, path, text, sizeof(text)));
+  // "NSpid:" lists its numbers from the outermost namespace to its own.
+  const size_t pids = status.find("\nNSpid:");
+  const size_t caught = status.find("\nSigCgt:\t");
+  if (pids == std::string_view::npos || caught == std::string_view::npos) return false;
+  const std::string_view line = status.substr(pids, status.find('\n', pids + 1) - pids);
+  if (line.size() < 2 || line.substr(line.size() - 2) != "\t1") return false;
+  uint64_t mask = 0;
+  for (size_t i = caught + 9; i < status.size() && status[i] != '\n'; ++i) {
+    const char c = status[i];
+    mask = mask << 4 | static_cast<uint64_t>(c <= '9' ? c - '0' : c - 'a' + 10);
+  }
+  return (mask >> (signal - 1) & 1) == 0;
+}
+
 }  // namespace linx

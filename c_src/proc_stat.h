@@ -31,6 +31,10 @@ bool ReadProcStat(int proc_fd, pid_t pid, ProcStat* out);
 // 0 where it has none any more.
 pid_t PidOf(int proc_fd, int pidfd);
 
+// Whether a signal with its default action is lost on the process: it is PID 1 of its pid namespace
+// and has no handler for it (pid_namespaces(7)).
+bool LosesSignal(int proc_fd, pid_t pid, int signal);
+
 // Decimal, without a terminating NUL; returns its length. `out` holds at least 11 bytes.
 size_t FormatPid(pid_t pid, char* out);
 

@@ -1,0 +1,26 @@
+#include "capabilities.h"
+
+#include <sys/capability.h>
+
+#include <cstring>
+
+namespace linx {
+
+std::vector<std::string> CapabilityNames() {
+  std::vector<std::string> names;
+  for (int cap = 0; cap < cap_max_bits(); ++cap) {
+    char* name = cap_to_name(cap);
+    if (name == nullptr) break;
+    // A capability that libcap is too old for comes back as its number.
+    if (std::strncmp(name, "cap_", 4) == 0) names.emplace_back(name);
+    cap_free(name);
+  }
+  return names;
+}
+
+uint64_t AllCapabilities() {
+  const int bits = cap_max_bits();
+  return bits >= 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1;
+}
+
+}  // namespace linx

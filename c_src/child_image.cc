@@ -1,0 +1,72 @@
+#include "child_image.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <new>
+
+namespace linx {
+namespace {
+
+size_t StringsSize(const std::vector<std::string>& strings) {
+  size_t size = (strings.size() + 1) * sizeof(char*);
+  for (const std::string& text : strings) size += text.size() + 1;
+  return size;
+}
+
+char* CopyString(const std::string& text, Region* region) {
+  char* copy = region->Take(text.size() + 1, 1);
+  std::memcpy(copy, text.c_str(), text.size() + 1);
+  return copy;
+}
+
+char* const* CopyStrings(const std::vector<std::string>& strings, Region* region) {
+  char** list = region->TakeArray<char*>(strings.size() + 1);
+  for (size_t i = 0; i < strings.size(); ++i) list[i] = CopyString(strings[i], region);
+  list[strings.size()] = nullptr;
+  return list;
+}
+
+}  // namespace
+
+size_t ChildImageSize(const Plan& plan) {
+  size_t size = sizeof(ChildPlan) + StringsSize(plan.argv) + 64;  // 64: for alignment
+  if (plan.env) size += StringsSize(*plan.env);
+  if (plan.cwd) size += plan.cwd->size() + 1;
+  if (plan.groups) size += plan.groups->size() * sizeof(uint32_t);
+  return size;
+}
+
+ChildPlan* CopyPlan(const Plan& plan, Region* region) {
+  auto* child = new (region->TakeArray<ChildPlan>(1)) ChildPlan();
+  child->argv = CopyStrings(plan.argv, region);
+  child->path = child->argv[0];
+  child->envp = plan.env ? CopyStrings(*plan.env, region) : environ;
+  if (plan.cwd) child->cwd = CopyString(*plan.cwd, region);
+  if (plan.groups) {
+    uint32_t* groups = region->TakeArray<uint32_t>(plan.groups->size());
+    if (!plan.groups->empty()) {
+      std::memcpy(groups, plan.groups->data(), plan.groups->size() * sizeof(uint32_t));
+    }
+    child->groups = groups;
+    child->group_count = plan.groups->size();
+  }
+  child->set_uid = plan.uid.has_value();
+  child->uid = plan.uid.value_or(0);
+  child->set_gid = plan.gid.has_value();
+  child->gid = plan.gid.value_or(0);
+  // A new uid or gid never keeps the old supplementary groups.
+  child->set_groups = plan.groups || plan.uid || plan.gid;
+  child->groups_optional = !plan.groups;
+  child->controlling_tty = plan.pty();
+  child->check_cwd = plan.mode == Mode::enter;
+  child->no_new_privs = plan.no_new_privs;
+  child->auto_proceed = plan.auto_proceed;
+  child->dumpable =
+      plan.mode == Mode::spawn && (plan.namespaces & CLONE_NEWUSER) != 0 && geteuid() != 0;
+  child->outlives_parent = plan.orphan_policy.linger && !plan.init;
+  return child;
+}
+
+}  // namespace linx

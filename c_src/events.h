@@ -1,0 +1,62 @@
+// What a session says to the BEAM. In the envelope each event is `{id, event}`, and errors may
+// carry a detail; the anonymous session's events are bare.
+#ifndef LINX_EVENTS_H_
+#define LINX_EVENTS_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "frame.h"
+#include "result.h"
+
+namespace linx {
+
+class Events {
+ public:
+  Events(Outbox* outbox, std::optional<uint64_t> id) : outbox_(outbox), id_(id) {}
+
+  void Spawned(pid_t host_pid) { Status(Event::spawned, host_pid); }
+  void Ready(pid_t ns_pid) { Status(Event::ready, ns_pid); }
+  void Running();
+  void Exited(int code) { Status(Event::exited, code); }
+  void Signaled(int number) { Status(Event::signaled, number); }
+  void Aborted(pid_t ns_pid) { Status(Event::aborted, ns_pid); }
+  void Failed(const Error& error);
+  // `name` is the command's, or malformed_command and the like.
+  void Refused(int code, std::string_view name, std::string_view detail = {});
+  void SeccompFilter(std::string_view bpf);
+
+  // `{:pty_out, binary}` whose bytes `read(char* to, size_t size)` puts straight into the frame, at
+  // most `max` of them; it answers how many, and 0 sends nothing. Returns that number.
+  template <typename Read>
+  size_t PtyOut(size_t max, Read&& read) {
+    TermWriter term = Begin();
+    term.Tuple(2);
+    term.Atom(Event::pty_out);
+    char* to = term.ReserveBinary(max);
+    const size_t size = to == nullptr ? 0 : read(to, max);
+    if (to != nullptr) term.CommitBinary(size);
+    if (size == 0) {
+      outbox_->CancelFrame();
+    } else {
+      outbox_->EndFrame();
+    }
+    return size;
+  }
+
+  size_t pending() const { return outbox_->pending(); }
+
+ private:
+  TermWriter Begin();
+  void Status(Event event, int64_t value);
+
+  Outbox* outbox_;
+  std::optional<uint64_t> id_;
+};
+
+}  // namespace linx
+
+#endif  // LINX_EVENTS_H_

@@ -1,0 +1,40 @@
+#include "kernel_features.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "raw_syscall.h"
+#include "sealed_self.h"
+
+namespace linx {
+namespace {
+
+// A call with arguments that no kernel accepts: one that knows it says something else than ENOSYS.
+bool Knows(long nr) { return raw::Call(nr, -1, 0, 0, 0, 0) != -ENOSYS; }
+
+// landlock_create_ruleset(2) with LANDLOCK_CREATE_RULESET_VERSION answers the ABI.
+bool HasLandlock() { return raw::Call(SYS_landlock_create_ruleset, nullptr, 0, 1) > 0; }
+
+std::vector<std::string_view> Probe() {
+  std::vector<std::string_view> features;
+  if (raw::Call(SYS_clone3, nullptr, 0) != -ENOSYS) features.push_back("clone3");
+  if (Knows(SYS_pidfd_open)) features.push_back("pidfd");
+  // A range that ends before it begins closes nothing.
+  if (raw::Call(SYS_close_range, ~0u, 0, 0) != -ENOSYS) features.push_back("close_range");
+  // SECCOMP_GET_ACTION_AVAIL without an argument is EFAULT where seccomp filters are built in.
+  if (raw::Call(SYS_seccomp, 2, 0, nullptr) == -EFAULT) features.push_back("seccomp");
+  if (HasLandlock()) features.push_back("landlock");
+  if (RunsSealed()) features.push_back("sealed_self");
+  return features;
+}
+
+}  // namespace
+
+const std::vector<std::string_view>& Features() {
+  static const std::vector<std::string_view> features = Probe();
+  return features;
+}
+
+}  // namespace linx

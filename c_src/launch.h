@@ -1,0 +1,72 @@
+// The agent's half of making a session's processes.
+#ifndef LINX_LAUNCH_H_
+#define LINX_LAUNCH_H_
+
+#include <sys/types.h>
+
+#include <unordered_set>
+#include <vector>
+
+#include "enter.h"
+#include "launch_memory.h"
+#include "request.h"
+#include "result.h"
+#include "unique_fd.h"
+
+namespace linx {
+
+// A process of the agent's own, until it is reaped.
+struct Offspring {
+  UniqueFd pidfd;
+  pid_t pid = 0;
+};
+
+struct Launched {
+  enum class Direct { workload, init, helper };
+  Direct direct = Direct::workload;  // what `process` is; the others announce themselves
+  Offspring process;
+  UniqueFd channel;  // to the child, until it execs or dies
+  UniqueFd control;  // from the init or helper; empty where there is none
+  Region shared;     // a child that shares the agent's memory runs from it until `channel` ends
+};
+
+// What the launches of one agent share: the host's /proc, the memory that children start from, and
+// the set of the agent's children, which tells them from strays that were reparented to it.
+class Launcher {
+ public:
+  // Errors: open_proc, memory.
+  Status Open();
+
+  // `stdio` are borrowed fds or -1. Errors: socketpair, memory, clone, fork.
+  Result<Launched> Spawn(const Plan& plan, const int (&stdio)[3]);
+  // `target` is a pidfd, `join` the answer of NamespacesToJoin.
+  Result<Launched> Enter(const Plan& plan, const int (&stdio)[3], int target, uint64_t join);
+
+  // A Region comes back once its child has exec'd or died.
+  void Recycle(Region shared);
+
+  int proc_fd() const { return proc_.get(); }
+  void Adopt(pid_t pid) { children_.insert(pid); }
+  void Forget(pid_t pid) { children_.erase(pid); }
+  bool Knows(pid_t pid) const { return children_.count(pid) != 0; }
+  // While an enter helper runs, its child may be the agent's before the agent knows it.
+  void BeginEnter() { ++entering_; }
+  void EndEnter() { --entering_; }
+  bool entering() const { return entering_ > 0; }
+
+ private:
+  struct Ends;
+  Result<Ends> MakeChannels(const Plan& plan);
+  Result<Launched> SpawnSharing(const Plan& plan, const int (&stdio)[3], Ends ends);
+
+  UniqueFd proc_;
+  Region image_;
+  std::vector<Region> idle_;
+  std::unordered_set<pid_t> children_;
+  int entering_ = 0;
+  uint32_t overflow_uid_ = 65534;
+};
+
+}  // namespace linx
+
+#endif  // LINX_LAUNCH_H_

@@ -1,0 +1,45 @@
+// Where a child's plan lives while the child runs from it: mappings of their own, since forks do
+// not get the heap.
+#ifndef LINX_LAUNCH_MEMORY_H_
+#define LINX_LAUNCH_MEMORY_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace linx {
+
+// A mapping that hands out its bytes from the front.
+class Region {
+ public:
+  Region() = default;
+  Region(Region&& other) noexcept;
+  Region& operator=(Region&& other) noexcept;
+  ~Region();
+
+  // At least `size` bytes. False where memory is out; a region that is big enough is kept.
+  bool Ensure(size_t size);
+  // Left out of forks from now on: for children that share the agent's memory.
+  void HideFromForks();
+  // Overwrites what was handed out, so that later forks see nothing of it, and starts over.
+  void Wipe();
+  // Starts over without that: for a region that forks do not get.
+  void Rewind() { used_ = 0; }
+
+  char* Take(size_t size, size_t align);
+  template <typename T>
+  T* TakeArray(size_t count) {
+    return reinterpret_cast<T*>(Take(count * sizeof(T), alignof(T)));
+  }
+
+  char* base() const { return base_; }
+  size_t size() const { return size_; }
+  explicit operator bool() const { return base_ != nullptr; }
+
+ private:
+  char* base_ = nullptr;
+  size_t size_ = 0, used_ = 0;
+};
+
+}  // namespace linx
+
+#endif  // LINX_LAUNCH_MEMORY_H_

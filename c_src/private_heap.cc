@@ -1,0 +1,53 @@
+#include "private_heap.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "unique_fd.h"
+
+namespace linx {
+namespace {
+
+constexpr uintptr_t kPage = 4096;
+
+uintptr_t heap_start = 0;
+uintptr_t hidden_end = 0;
+
+// start_brk, the 47th field of /proc/self/stat (proc_pid_stat(5)).
+uintptr_t ReadStartBrk() {
+  const UniqueFd fd(open("/proc/self/stat", O_RDONLY | O_CLOEXEC));
+  char text[1024];
+  const ssize_t n = fd ? read(fd.get(), text, sizeof(text) - 1) : -1;
+  if (n <= 0) return 0;
+  text[n] = '\0';
+  const std::string_view all(text, static_cast<size_t>(n));
+  size_t at = all.rfind(')');
+  for (int field = 2; at != std::string_view::npos && field < 47; ++field) {
+    at = all.find(' ', at + 1);
+  }
+  return at == std::string_view::npos ? 0 : std::strtoull(text + at, nullptr, 10);
+}
+
+}  // namespace
+
+void KeepHeapInOnePiece() {
+  mallopt(M_MMAP_MAX, 0);
+  heap_start = (ReadStartBrk() + kPage - 1) & ~(kPage - 1);
+}
+
+void HideHeapFromForks() {
+  if (heap_start == 0) return;
+  const auto end = reinterpret_cast<uintptr_t>(sbrk(0)) & ~(kPage - 1);
+  if (end == hidden_end || end <= heap_start) return;
+  if (madvise(reinterpret_cast<void*>(heap_start), end - heap_start, MADV_DONTFORK) == 0) {
+    hidden_end = end;
+  }
+}
+
+}  // namespace linx

@@ -1,0 +1,124 @@
+// One session: from a valid plan to its terminal event, of which there is exactly one, its last.
+//
+//   starting → spawned → ready → proceeding → running → ended
+#ifndef LINX_SESSION_H_
+#define LINX_SESSION_H_
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "command.h"
+#include "events.h"
+#include "pty.h"
+#include "request.h"
+#include "spare_table.h"
+#include "stdio_fds.h"
+#include "workload.h"
+
+namespace linx {
+
+enum class SessionState : uint8_t { starting, spawned, ready, proceeding, running, ended };
+
+// How a session that is over ended, for the exit code of an agent that serves only one.
+enum class SessionOutcome : uint8_t { reported, malformed, not_created, failed };
+
+// What sessions leave for whoever drives them to look after once a turn.
+struct SessionNotices {
+  std::vector<uint64_t> ended;   // their terminal event is said
+  std::vector<uint64_t> paused;  // output waits for room in the outbox
+};
+
+struct SessionContext {
+  WorkloadContext workload;
+  SpareTable& spares;
+  SessionNotices& notices;
+};
+
+class Session final : private WorkloadListener {
+ public:
+  // `key` is how the notices name it.
+  Session(SessionContext context, uint64_t key, Events events, Plan plan)
+      : context_(context),
+        key_(key),
+        events_(events),
+        plan_(std::move(plan)),
+        workload_(context.workload, this) {}
+
+  // `target` pins the process to enter where another session named it; otherwise the plan's pid is
+  // opened. The session may be over when this returns.
+  void Start(UniqueFd target);
+  void Handle(const Command& command);
+  // The BEAM is gone: the session's orphan policy applies.
+  void Orphan();
+  // The outbox has room again.
+  void ResumeOutput();
+
+  bool ended() const { return state_ == SessionState::ended; }
+  SessionOutcome outcome() const { return outcome_; }
+  // 0 where there is none yet.
+  pid_t host_pid() const { return workload_.host_pid(); }
+  // The workload's, for other sessions to enter it; -1 where there is none.
+  int workload_pidfd() const { return ended() ? -1 : workload_.pidfd(); }
+
+ private:
+  void OnSpawned(pid_t host_pid) override;
+  void OnReady(pid_t ns_pid) override;
+  void OnFailed(const Error& error) override;
+  void OnRunning() override;
+  void OnEnd(const End& end) override;
+
+  void Handle(const Proceed&);
+  void Handle(const Abort&);
+  void Handle(const Signal& signal);
+  void Handle(const CapDropBounding& caps);
+  void Handle(const CapSetThread& caps);
+  void Handle(const CapSetAmbient& caps);
+  void Handle(const SeccompInstall& filter);
+  void Handle(const SeccompRules& rules);
+  void Handle(const PtyIn& input);
+  void Handle(const PtyWinsize& size);
+
+  void OpenInputs();
+  void Launch();
+  bool AtCheckpoint(CommandName command);
+  void OrderCap(CommandName command, Order::Kind kind, uint64_t a, uint64_t b = 0, uint64_t c = 0);
+  void OrderFilter(CommandName command, const std::string& bpf);
+  void OnPty();
+  void WatchPty();
+  bool ReadPty();
+  void DrainPty();
+  void Finish();
+  void Fail(const Error& error);
+  void Close();
+
+  SessionContext context_;
+  const uint64_t key_;
+  Events events_;
+  Plan plan_;
+  SessionState state_ = SessionState::starting;
+  SessionOutcome outcome_ = SessionOutcome::reported;
+  StdioFds stdio_;
+  UniqueFd target_;
+  uint64_t join_ = 0;
+  std::optional<Pty> pty_;
+  EventLoop::Watch pty_watch_;
+  EventLoop::Timer timer_;  // to connect again, or for the grace or the drain to be over
+  int connects_left_;
+  Workload workload_;
+  std::deque<int> signals_;
+  size_t cap_orders_ = 0, filters_ = 0;
+  pid_t spare_ = 0;
+  pid_t child_pid_ = 0;
+  std::optional<Error> error_;
+  std::optional<End> end_;
+  bool proceed_ = false;   // said, by the BEAM or by the plan
+  bool aborting_ = false;  // before running
+  bool paused_ = false;
+};
+
+}  // namespace linx
+
+#endif  // LINX_SESSION_H_

@@ -1,0 +1,303 @@
+#include "session_table.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "capabilities.h"
+#include "command.h"
+#include "envelope.h"
+#include "kernel_features.h"
+#include "process_use.h"
+#include "request.h"
+#include "seccomp_rules.h"
+
+namespace linx {
+namespace {
+
+using std::literals::operator""sv;
+
+// The anonymous session's place in the table.
+constexpr uint64_t kAnonymous = 0;
+// Nothing is read of a BEAM that leaves this much unread.
+constexpr size_t kOutboxFull = 8u << 20;
+// Paused output goes on below this.
+constexpr size_t kOutboxLow = 256u << 10;
+
+int ExitCodeOf(SessionOutcome outcome) {
+  switch (outcome) {
+    case SessionOutcome::reported:
+      return kReported;
+    case SessionOutcome::malformed:
+      return kMalformed;
+    case SessionOutcome::not_created:
+      return kNotCreated;
+    case SessionOutcome::failed:
+      return kSetupFailed;
+  }
+  return kSetupFailed;
+}
+
+}  // namespace
+
+Status SessionTable::Open() {
+  Result<EventLoop::Watch> in =
+      loop_.Add(in_fd_, EPOLLIN, Handler::To<&SessionTable::OnInput>(this));
+  if (!in.ok()) return in.error();
+  in_watch_ = in.Take();
+  // Being woken is all it is for: the turn's end writes.
+  Result<EventLoop::Watch> out =
+      loop_.Add(out_fd_, 0, Handler::To<&SessionTable::OnOutputRoom>(this));
+  if (!out.ok()) return out.error();
+  out_watch_ = out.Take();
+  return {};
+}
+
+void SessionTable::OnInput() {
+  const Io io = reader_.Fill(in_fd_);
+  while (const FrameReader::Frame frame = reader_.Next()) {
+    if (!finished_) TakeFrame(frame);
+  }
+  if (io == Io::eof || io == Io::error) {
+    input_open_ = false;
+    in_watch_.Reset();
+    WindDown();
+  }
+}
+
+void SessionTable::TakeFrame(const FrameReader::Frame& frame) {
+  if (frame.kind == FrameReader::Frame::Kind::oversize) return TakeOversize(frame.body);
+  switch (form_) {
+    case Form::undecided:
+      return TakeFirst(frame.body);
+    case Form::anonymous:
+      return TakeAnonymous(frame.body);
+    case Form::envelope:
+      return TakeEnvelope(frame.body);
+  }
+}
+
+void SessionTable::TakeOversize(std::string_view prefix) {
+  uint64_t id;
+  switch (form_) {
+    case Form::undecided:
+      EventsOf({}).Failed(Error::Of(Stage::request_too_big, EMSGSIZE));
+      exit_code_ = kChannelFailed;
+      finished_ = true;
+      return;
+    case Form::anonymous:
+      return EventsOf({}).Refused(EMSGSIZE, Name(Stage::command_too_big));
+    case Form::envelope:
+      if (!ReadEnvelopePrefix(prefix, &id)) {
+        return EventsOf({}).Refused(EMSGSIZE, Name(Stage::command_too_big));
+      }
+      return EventsOf(id).Refused(EMSGSIZE, Name(Stage::command_too_big));
+  }
+}
+
+void SessionTable::TakeFirst(std::string_view body) {
+  TermReader reader(body);
+  if (TakeHello(reader)) return;
+  form_ = Form::anonymous;
+  if (TakeRequest({}, reader)) return;
+  EventsOf({}).Failed(Error::Of(Stage::malformed_request, EINVAL));
+  exit_code_ = kMalformed;
+  finished_ = true;
+}
+
+bool SessionTable::TakeHello(TermReader reader) {
+  CommandName name;
+  uint64_t version;
+  if (!reader.ReadTupleOf(2) || !reader.ReadName(&name) || name != CommandName::hello ||
+      !reader.ReadUint(&version) || version != kProtocolVersion) {
+    return false;
+  }
+  form_ = Form::envelope;
+  SayHello();
+  return true;
+}
+
+// False where the term is no request.
+bool SessionTable::TakeRequest(std::optional<uint64_t> id, TermReader reader) {
+  CommandName name;
+  if (!reader.ReadTupleOf(2) || !reader.ReadName(&name)) return false;
+  if (name != CommandName::spawn && name != CommandName::enter) return false;
+  if (id && Find(*id) != nullptr) {
+    EventsOf(id).Refused(EBUSY, Name(Stage::session_in_use));
+    return true;
+  }
+  Result<Plan> plan = ReadPlan(name == CommandName::spawn ? Mode::spawn : Mode::enter, reader);
+  if (plan.ok()) {
+    StartSession(id, plan.Take());
+  } else {
+    EventsOf(id).Failed(plan.error());
+    if (!id) {
+      exit_code_ = kMalformed;
+      finished_ = true;
+    }
+  }
+  return true;
+}
+
+void SessionTable::StartSession(std::optional<uint64_t> id, Plan plan) {
+  UniqueFd target;
+  if (plan.target_session) {
+    Session* session = id ? Find(*plan.target_session) : nullptr;
+    const int pidfd = session != nullptr ? session->workload_pidfd() : -1;
+    target.Reset(pidfd < 0 ? -1 : fcntl(pidfd, F_DUPFD_CLOEXEC, 3));
+    if (!target) return EventsOf(id).Failed(Error::Of(Stage::open_target, ESRCH));
+  }
+  ++started_;
+  const uint64_t key = id.value_or(kAnonymous);
+  const SessionContext context{{loop_, launcher_}, spares_, notices_};
+  std::unique_ptr<Session>& session = sessions_[key];
+  session = std::make_unique<Session>(context, key, EventsOf(id), std::move(plan));
+  session->Start(std::move(target));
+}
+
+void SessionTable::TakeAnonymous(std::string_view body) {
+  Session* session = Find(kAnonymous);
+  if (session != nullptr) TakeCommand(session, EventsOf({}), TermReader(body));
+}
+
+void SessionTable::TakeEnvelope(std::string_view body) {
+  TermReader reader(body);
+  uint64_t id;
+  if (ReadEnvelope(reader, &id)) return TakeSessionTerm(id, reader);
+  TakeBare(reader);
+}
+
+void SessionTable::TakeBare(TermReader reader) {
+  CommandName name;
+  if (reader.ReadName(&name) && reader.AtEnd()) {
+    if (name == CommandName::stats) return SayStats();
+    if (name == CommandName::capabilities) return SayCapabilities();
+  }
+  EventsOf({}).Refused(EINVAL, Name(Stage::malformed_command));
+}
+
+void SessionTable::TakeSessionTerm(uint64_t id, TermReader reader) {
+  if (TakeRequest(id, reader)) return;
+  Session* session = Find(id);
+  if (session != nullptr) return TakeCommand(session, EventsOf(id), reader);
+  TermReader compile = reader;
+  CommandName name;
+  if (compile.ReadTupleOf(2) && compile.ReadName(&name) && name == CommandName::seccomp_compile) {
+    return CompileSeccompFor(EventsOf(id), compile);
+  }
+  EventsOf(id).Refused(ENOENT, Name(Stage::unknown_session));
+}
+
+void SessionTable::TakeCommand(Session* session, Events events, TermReader reader) {
+  const std::variant<Command, CommandError> read = ReadCommand(reader);
+  if (const auto* error = std::get_if<CommandError>(&read)) {
+    return events.Refused(error->code, error->refused_as, error->detail);
+  }
+  session->Handle(std::get<Command>(read));
+}
+
+void SessionTable::CompileSeccompFor(Events events, TermReader reader) {
+  const Result<SeccompRules> rules = ReadSeccompRules(reader);
+  const std::string_view name = Name(CommandName::seccomp_compile);
+  if (!rules.ok()) return events.Refused(rules.error().code, name, rules.error().detail);
+  const Result<std::string> bpf = CompileSeccomp(rules.value());
+  if (!bpf.ok()) return events.Refused(bpf.error().code, name, bpf.error().detail);
+  events.SeccompFilter(bpf.value());
+}
+
+Session* SessionTable::Find(uint64_t id) {
+  const auto found = sessions_.find(id);
+  return found == sessions_.end() || found->second->ended() ? nullptr : found->second.get();
+}
+
+void SessionTable::WindDown() {
+  if (std::exchange(winding_down_, true)) return;
+  for (const auto& [id, session] : sessions_) session->Orphan();
+  if (form_ == Form::undecided) exit_code_ = kChannelFailed;
+}
+
+bool SessionTable::EndTurn() {
+  for (const uint64_t key : std::exchange(notices_.ended, {})) Bury(key);
+  if (output_open_ && outbox_.Flush(out_fd_) == Io::error) {
+    output_open_ = false;
+    out_watch_.Reset();
+    exit_code_ = kChannelFailed;
+    WindDown();
+  }
+  WatchChannel();
+  const bool said = !output_open_ || outbox_.pending() == 0;
+  return !((finished_ || winding_down_) && sessions_.empty() && said);
+}
+
+void SessionTable::Bury(uint64_t key) {
+  const auto found = sessions_.find(key);
+  // The id may be in use again.
+  if (found == sessions_.end() || !found->second->ended()) return;
+  if (form_ == Form::anonymous) {
+    exit_code_ = ExitCodeOf(found->second->outcome());
+    finished_ = true;
+  }
+  sessions_.erase(found);
+}
+
+// What the BEAM does not read is not read from it either, nor from the sessions.
+void SessionTable::WatchChannel() {
+  const size_t pending = outbox_.pending();
+  if (input_open_) in_watch_.Want(pending > kOutboxFull ? 0 : uint32_t{EPOLLIN});
+  if (!output_open_) return;
+  out_watch_.Want(pending > 0 ? uint32_t{EPOLLOUT} : 0);
+  if (pending > kOutboxLow) return;
+  for (const uint64_t key : std::exchange(notices_.paused, {})) {
+    if (Session* session = Find(key)) session->ResumeOutput();
+  }
+}
+
+void SessionTable::SayHello() {
+  TermWriter term = outbox_.BeginFrame();
+  term.Tuple(2);
+  term.Atom(CommandName::hello);
+  {
+    MapWriter map(term);
+    map.Key("protocol"sv).Int(kProtocolVersion);
+    map.Key("version"sv).Binary(LINX_VERSION);
+    map.Key("pid"sv).Int(getpid());
+    ListWriter list(map.Key("features"sv));
+    for (const std::string_view feature : Features()) list.Item().Atom(feature);
+  }
+  outbox_.EndFrame();
+}
+
+void SessionTable::SayStats() {
+  const ProcessUse use = ReadProcessUse(launcher_.proc_fd());
+  TermWriter term = outbox_.BeginFrame();
+  term.Tuple(2);
+  term.Atom(CommandName::stats);
+  {
+    MapWriter map(term);
+    map.Key("sessions"sv).Uint(sessions_.size());
+    map.Key("sessions_started"sv).Uint(started_);
+    map.Key("bytes_in"sv).Uint(reader_.bytes_in());
+    map.Key("bytes_out"sv).Uint(outbox_.bytes_out());
+    map.Key("fds"sv).Uint(use.fds);
+    map.Key("resident_bytes"sv).Uint(use.resident_bytes);
+    ListWriter list(map.Key("pids"sv));
+    for (const auto& [id, session] : sessions_) list.Item().Int(session->host_pid());
+  }
+  outbox_.EndFrame();
+}
+
+void SessionTable::SayCapabilities() {
+  TermWriter term = outbox_.BeginFrame();
+  term.Tuple(2);
+  term.Atom(CommandName::capabilities);
+  {
+    ListWriter list(term);
+    for (const std::string& name : CapabilityNames()) list.Item().Atom(std::string_view(name));
+  }
+  outbox_.EndFrame();
+}
+
+}  // namespace linx

@@ -1,0 +1,336 @@
+#include "workload.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "descendants.h"
+#include "proc_stat.h"
+#include "raw_syscall.h"
+#include "strays.h"
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+namespace linx {
+namespace {
+
+constexpr uint32_t kKillTickMs = 100;
+// An init that has not finished by then is stopped, starved or worse.
+constexpr int kInitTicks = 20;
+
+long SendSignal(int pidfd, int number) {
+  return raw::Call(SYS_pidfd_send_signal, pidfd, number, nullptr, 0);
+}
+
+bool HasExited(int pidfd) {
+  struct pollfd fd = {pidfd, POLLIN, 0};
+  return poll(&fd, 1, 0) > 0;
+}
+
+// 1: dead, 0: alive, -1: not (or no longer) a child of the agent.
+int Wait(int pidfd, siginfo_t* info, int options) {
+  info->si_pid = 0;
+  if (waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), info,
+             WEXITED | WNOHANG | options) < 0) {
+    return -1;
+  }
+  return info->si_pid != 0 ? 1 : 0;
+}
+
+End EndOf(int code, int status, bool execed) {
+  return {code == CLD_EXITED ? End::Kind::exited : End::Kind::signaled, status, execed};
+}
+
+enum class Got : uint8_t { message, nothing, closed };
+
+Got Receive(int fd, Report* report, UniqueFd* passed) {
+  struct iovec data = {report, sizeof(*report)};
+  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+  struct msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  const ssize_t n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+  if (n < 0) return errno == EAGAIN || errno == EINTR ? Got::nothing : Got::closed;
+  for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_type != SCM_RIGHTS) continue;
+    int received;
+    std::memcpy(&received, CMSG_DATA(header), sizeof(received));
+    passed->Reset(received);
+  }
+  return n == static_cast<ssize_t>(sizeof(*report)) ? Got::message : Got::closed;
+}
+
+}  // namespace
+
+Workload::~Workload() { CloseChannel(); }
+
+bool Workload::Watch(EventLoop::Watch* watch, int fd, Handler handler) {
+  Result<EventLoop::Watch> added = context_.loop.Add(fd, EPOLLIN, handler);
+  if (added.ok()) {
+    *watch = added.Take();
+    return true;
+  }
+  Fail(added.error());
+  Kill();
+  return false;
+}
+
+void Workload::Start(Launched launched) {
+  started_ = true;
+  channel_ = std::move(launched.channel);
+  control_ = std::move(launched.control);
+  shared_ = std::move(launched.shared);
+  Offspring process = std::move(launched.process);
+  switch (launched.direct) {
+    case Launched::Direct::workload:
+      TakeWorkload(std::move(process.pidfd), process.pid);
+      return;
+    case Launched::Direct::init:
+      TakeInit(std::move(process.pidfd), process.pid);
+      break;
+    case Launched::Direct::helper:
+      helper_ = std::move(process);
+      context_.launcher.BeginEnter();
+      if (!Watch(&helper_watch_, helper_.pidfd.get(), Handler::To<&Workload::OnExit>(this))) return;
+      break;
+  }
+  Watch(&control_watch_, control_.get(), Handler::To<&Workload::OnControl>(this));
+}
+
+void Workload::TakeInit(UniqueFd pidfd, pid_t pid) {
+  has_init_ = true;
+  init_ = {std::move(pidfd), pid};
+  context_.launcher.Adopt(pid);
+  if (Watch(&init_watch_, init_.pidfd.get(), Handler::To<&Workload::OnExit>(this)) && killing_) {
+    Kill();
+  }
+}
+
+// The channel is heard from here on only, so that `ready` never comes before `spawned`.
+void Workload::TakeWorkload(UniqueFd pidfd, pid_t pid) {
+  workload_ = std::move(pidfd);
+  host_pid_ = pid;
+  if (!has_init_) context_.launcher.Adopt(pid);
+  listener_->OnSpawned(pid);
+  if (!Watch(&channel_watch_, channel_.get(), Handler::To<&Workload::OnChannel>(this))) return;
+  // Below an init the end is the init's to tell.
+  if (!has_init_ &&
+      !Watch(&workload_watch_, workload_.get(), Handler::To<&Workload::OnExit>(this))) {
+    return;
+  }
+  if (killing_) Kill();
+  FlushOrders();
+}
+
+void Workload::Order(std::string record) {
+  orders_.push_back(std::move(record));
+  if (workload_) FlushOrders();
+}
+
+void Workload::FlushOrders() {
+  while (!orders_.empty() && channel_) {
+    const std::string& record = orders_.front();
+    const ssize_t n = send(channel_.get(), record.data(), record.size(), MSG_NOSIGNAL);
+    if (n < 0 && errno == EAGAIN) break;
+    orders_.pop_front();  // sent, or nobody is left to read it
+  }
+  channel_watch_.Want(orders_.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT);
+}
+
+bool Workload::Signal(int number) { return workload_ && SendSignal(workload_.get(), number) == 0; }
+
+bool Workload::IgnoresTerm() const {
+  return workload_ && LosesSignal(context_.launcher.proc_fd(), host_pid_, SIGTERM);
+}
+
+void Workload::Kill() {
+  killing_ = true;
+  if (workload_) {
+    SendSignal(workload_.get(), SIGKILL);
+  } else {
+    // Whatever they have made and not yet announced finds its channel closed and exits.
+    CloseChannel();
+    if (helper_.pidfd) SendSignal(helper_.pidfd.get(), SIGKILL);
+    if (init_.pidfd) SendSignal(init_.pidfd.get(), SIGKILL);
+  }
+  if (!kill_timer_) {
+    kill_timer_ = context_.loop.After(kKillTickMs, Handler::To<&Workload::OnKillTick>(this));
+  }
+}
+
+void Workload::OnKillTick() {
+  if (!Settle()) return;
+  if (host_pid_ != 0) ThawFreezer(context_.launcher.proc_fd(), host_pid_);
+  if (init_.pidfd) SendSignal(init_.pidfd.get(), ++kill_ticks_ < kInitTicks ? SIGCONT : SIGKILL);
+  Kill();
+}
+
+void Workload::Fail(const Error& error) {
+  if (failed_ || running_) return;
+  failed_ = true;
+  listener_->OnFailed(error);
+}
+
+void Workload::SayRunning() {
+  if (running_ || failed_) return;
+  running_ = true;
+  listener_->OnRunning();
+}
+
+void Workload::Take(const Report& report, UniqueFd fd) {
+  switch (report.kind) {
+    case Report::Kind::failed:
+      Fail(Error::Of(report.stage, report.code));
+      break;
+    case Report::Kind::ready:
+      listener_->OnReady(report.pid);
+      break;
+    case Report::Kind::init_launched:
+      TakeInit(std::move(fd), report.pid);
+      break;
+    case Report::Kind::launched:
+      TakeWorkload(std::move(fd), report.pid);
+      break;
+    case Report::Kind::ended:
+      end_ = EndOf(report.end_code, report.end_status, report.execed != 0);
+      break;
+  }
+}
+
+void Workload::DrainControl() {
+  while (control_) {
+    Report report;
+    UniqueFd fd;
+    const Got got = Receive(control_.get(), &report, &fd);
+    if (got == Got::message) Take(report, std::move(fd));
+    if (got == Got::closed) control_watch_.Want(0);
+    if (got != Got::message) return;
+  }
+}
+
+void Workload::DrainChannel() {
+  while (channel_) {
+    Report report;
+    UniqueFd fd;
+    const Got got = Receive(channel_.get(), &report, &fd);
+    if (got == Got::message) Take(report, std::move(fd));
+    if (got == Got::closed) CloseChannel();
+    if (got != Got::message) return;
+  }
+}
+
+void Workload::CloseChannel() {
+  channel_watch_.Reset();
+  channel_.Reset();
+  context_.launcher.Recycle(std::move(shared_));
+}
+
+void Workload::OnControl() {
+  DrainControl();
+  if (end_) Settle();
+}
+
+void Workload::OnChannel() {
+  FlushOrders();
+  DrainChannel();
+  if (channel_) return;
+  // Exec'd or dead; of the dead the wait says more.
+  if (Settle()) CheckExec();
+}
+
+// The channel's end alone is no proof of exec. A process that an init reaped meanwhile is not here
+// any more; then the init says how far it got.
+void Workload::CheckExec() {
+  if (running_ || failed_ || end_ || !workload_) return;
+  ProcStat stat;
+  if (!ReadProcStat(context_.launcher.proc_fd(), host_pid_, &stat) || !stat.execed()) return;
+  // Still not reaped after the look, so it was this process that was looked at.
+  if (SendSignal(workload_.get(), 0) == 0) SayRunning();
+}
+
+void Workload::OnExit() { Settle(); }
+
+bool Workload::Settle() {
+  if (!SettleHelper()) return true;
+  if (!(has_init_ ? SettleInit() : SettleWorkload())) return true;
+  DrainChannel();
+  if (end_->execed) SayRunning();
+  kill_timer_.Reset();
+  listener_->OnEnd(*end_);
+  return false;
+}
+
+// Each Settle* answers whether its process is out of the way.
+bool Workload::SettleHelper() {
+  if (helper_.pid == 0) return true;
+  siginfo_t info;
+  if (Wait(helper_.pidfd.get(), &info, 0) == 0) return false;
+  DrainControl();
+  helper_watch_.Reset();
+  context_.launcher.Forget(helper_.pid);
+  context_.launcher.EndEnter();
+  helper_ = {};
+  if (!has_init_ && !workload_) {
+    Fail(Error::Of(Stage::fork, ECHILD));
+    end_ = End{};
+  }
+  return true;
+}
+
+bool Workload::SettleInit() {
+  if (init_.pid != 0) {
+    siginfo_t info;
+    if (Wait(init_.pidfd.get(), &info, 0) == 0) return false;
+    DrainControl();
+    init_watch_.Reset();
+    context_.launcher.Forget(init_.pid);
+    init_ = {};
+    if (!end_ && failed_ && !workload_) end_ = End{};
+    init_lost_ = !end_;
+    if (init_lost_) Kill();
+  }
+  return init_lost_ ? SettleOrphans() : true;
+}
+
+// Without its init the workload is the agent's child, unless a pid namespace lies between them:
+// then it dies with its namespace, or belongs to the PID 1 of the one that was entered.
+bool Workload::SettleOrphans() {
+  if (!end_ && !workload_) end_ = End{};
+  if (!end_ && !SettleWorkload()) return false;
+  return !KillStrays(context_.launcher);
+}
+
+bool Workload::SettleWorkload() {
+  if (end_) return true;
+  siginfo_t info;
+  const int dead = Wait(workload_.get(), &info, WNOWAIT);
+  if (dead == 0 || (dead < 0 && !HasExited(workload_.get()))) return false;
+  DrainChannel();
+  if (dead < 0) {
+    end_ = End{End::Kind::unknown, 0, running_};
+    return true;
+  }
+  // An exit before exec reports itself, unless the init whose death it answered to is gone.
+  ProcStat stat;
+  const bool execed =
+      running_ || (info.si_code == CLD_EXITED && !failed_ && !init_lost_) ||
+      (ReadProcStat(context_.launcher.proc_fd(), host_pid_, &stat) && stat.execed());
+  end_ = EndOf(info.si_code, info.si_status, execed && !failed_);
+  workload_watch_.Reset();
+  Wait(workload_.get(), &info, 0);
+  context_.launcher.Forget(host_pid_);
+  return true;
+}
+
+}  // namespace linx

@@ -1,0 +1,127 @@
+// A session's processes, whatever they are: a lone workload, one below an init, one that a helper
+// brought into other namespaces. The session above hears of the workload only.
+#ifndef LINX_WORKLOAD_H_
+#define LINX_WORKLOAD_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "channel.h"
+#include "event_loop.h"
+#include "launch.h"
+#include "result.h"
+
+namespace linx {
+
+// How a workload ended. `execed` is false for one that a signal met before its exec.
+struct End {
+  enum class Kind : uint8_t { exited, signaled, unknown };
+  Kind kind = Kind::unknown;
+  int code = 0;  // the exit code or the signal's number
+  bool execed = false;
+};
+
+class WorkloadListener {
+ public:
+  virtual void OnSpawned(pid_t host_pid) = 0;
+  virtual void OnReady(pid_t ns_pid) = 0;
+  // Something failed before the exec. OnEnd follows, once all of the session is reaped.
+  virtual void OnFailed(const Error& error) = 0;
+  virtual void OnRunning() = 0;
+  // Everything of the session is dead and reaped; always the last call. The listener may delete the
+  // Workload from it.
+  virtual void OnEnd(const End& end) = 0;
+
+ protected:
+  ~WorkloadListener() = default;
+};
+
+// What a Workload needs of the agent around it.
+struct WorkloadContext {
+  EventLoop& loop;
+  Launcher& launcher;
+};
+
+class Workload {
+ public:
+  Workload(WorkloadContext context, WorkloadListener* listener)
+      : context_(context), listener_(listener) {}
+  ~Workload();
+  Workload(const Workload&) = delete;
+
+  // Takes over what a launch made. May call the listener at once. Errors: epoll; then everything
+  // that was launched is killed, and OnEnd comes all the same where `launched` had a process.
+  void Start(Launched launched);
+
+  // Queues a record for the parked child; it is written as the channel takes it.
+  void Order(std::string record);
+  // Signals the workload by its pidfd; false where there is none (any more).
+  bool Signal(int number);
+  // SIGKILL to everything, again and again until it is dead: a frozen tree is thawed, an init that
+  // does not answer is killed too.
+  void Kill();
+
+  // Whether there is anything to kill and to wait for.
+  bool started() const { return started_; }
+  // The process that is the agent's child: the init, or the workload where there is none.
+  pid_t outermost_pid() const { return has_init_ ? init_.pid : host_pid_; }
+  pid_t host_pid() const { return host_pid_; }
+  int pidfd() const { return workload_.get(); }
+  // Whether SIGTERM would be lost on it: PID 1 of a namespace without a handler.
+  bool IgnoresTerm() const;
+
+ private:
+  void OnChannel();
+  void OnControl();
+  void OnExit();
+  void OnKillTick();
+  // Reaps what has died and draws the conclusions. False where it called OnEnd: `this` may be gone.
+  bool Settle();
+
+  bool Watch(EventLoop::Watch* watch, int fd, Handler handler);
+  void DrainChannel();
+  void DrainControl();
+  void CloseChannel();
+  void Take(const Report& report, UniqueFd fd);
+  void TakeWorkload(UniqueFd pidfd, pid_t pid);
+  void TakeInit(UniqueFd pidfd, pid_t pid);
+  void Fail(const Error& error);
+  void FlushOrders();
+  void CheckExec();
+  void SayRunning();
+
+  bool SettleHelper();
+  bool SettleInit();
+  bool SettleWorkload();
+  bool SettleOrphans();
+
+  WorkloadContext context_;
+  WorkloadListener* listener_;
+
+  // What stands between the agent and the workload: the enter helper for a moment, and the init.
+  Offspring helper_, init_;
+  UniqueFd workload_;
+  pid_t host_pid_ = 0;
+  UniqueFd channel_, control_;
+  Region shared_;
+  EventLoop::Watch channel_watch_, control_watch_, helper_watch_, init_watch_, workload_watch_;
+  EventLoop::Timer kill_timer_;
+
+  std::deque<std::string> orders_;
+  std::optional<End> end_;
+  bool started_ = false;
+  bool has_init_ = false;
+  bool init_lost_ = false;  // died before it had seen everything die
+  bool failed_ = false;
+  bool running_ = false;
+  bool killing_ = false;
+  int kill_ticks_ = 0;
+};
+
+}  // namespace linx
+
+#endif  // LINX_WORKLOAD_H_
