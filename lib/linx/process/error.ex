@@ -1,0 +1,167 @@
+defmodule Linx.Process.Error do
+  @moduledoc """
+  Why a session could not do what was asked.
+
+    * `:stage` - the step that failed: a name of the protocol such as `:execve` or `:setns`, or
+      `:agent_died`
+    * `:errno` - the kernel's word for it, such as `:enoent`; `nil` where there is none
+    * `:code` - the same as a number; for `:agent_died` the agent's exit status
+    * `:detail` - the path, name or index that failed, or `nil`
+
+  It is an exception, so that `raise` takes it; its message says what failed and what to change.
+
+      iex> error = Linx.Process.Error.new(2, :chdir, "/nowhere")
+      iex> {error.stage, error.errno, error.code}
+      {:chdir, :enoent, 2}
+      iex> Exception.message(error)
+      "chdir failed: enoent (/nowhere). The working directory is looked up by the child, in the \\
+      namespaces it has: check :cwd."
+  """
+
+  @type t :: %__MODULE__{
+          stage: atom,
+          errno: Linx.Errno.name() | nil,
+          code: integer,
+          detail: String.t() | nil
+        }
+
+  defexception [:stage, :errno, :code, :detail]
+
+  @doc """
+  The error that the agent reports as `{:error, code, stage}`, with its detail if there is one.
+  """
+  @spec new(integer, atom, String.t() | nil) :: t
+  def new(code, stage, detail \\ nil)
+
+  # The number is an exit status there.
+  def new(code, :agent_died, detail),
+    do: %__MODULE__{stage: :agent_died, code: code, detail: detail}
+
+  def new(code, stage, detail) do
+    errno =
+      case Linx.Errno.to_name(code) do
+        {:ok, name} -> name
+        :error -> nil
+      end
+
+    %__MODULE__{stage: stage, errno: errno, code: code, detail: detail}
+  end
+
+  @impl true
+  def message(%__MODULE__{stage: :agent_died, code: code}) do
+    "the agent died with status #{code}. Its sessions ended with it; a new session gets a new agent."
+  end
+
+  def message(%__MODULE__{stage: stage, errno: errno, code: code, detail: detail}) do
+    failure = "#{stage} failed: #{errno || code}"
+    failure = if detail in [nil, ""], do: failure, else: "#{failure} (#{detail})"
+
+    case advice(stage, errno) do
+      nil -> failure <> "."
+      advice -> "#{failure}. #{advice}"
+    end
+  end
+
+  @namespace_stages Enum.map(Linx.Protocol.namespaces(), &:"setns_#{&1}")
+  @open_namespace_stages Enum.map(Linx.Protocol.namespaces(), &:"open_ns_#{&1}")
+  @capability_stages [:cap_drop_bounding, :cap_set_thread, :cap_set_ambient]
+  @id_stages [:uid, :gid, :groups]
+
+  defp advice(:execve, :enoent) do
+    "The child sees no such program: check argv's first element and, for a script, the " <>
+      "interpreter in its first line."
+  end
+
+  defp advice(:execve, :eacces) do
+    "The child may not execute it: check the modes of the file and of the directories above it, " <>
+      "its owner, and whether its file system is mounted noexec."
+  end
+
+  defp advice(:execve, :enoexec),
+    do: "The kernel does not know this format: a script needs an interpreter in its first line."
+
+  defp advice(:execve, :e2big), do: "argv and env are too large together: pass less."
+
+  defp advice(:execve, :etxtbsy),
+    do: "The file is open for writing: close it before it is run."
+
+  defp advice(:clone, :eperm) do
+    "New namespaces need CAP_SYS_ADMIN or :user among :namespaces; with :user, this system forbids " <>
+      "them to this user: `mix linx.doctor` names the setting."
+  end
+
+  defp advice(:clone, errno) when errno in [:enospc, :eusers] do
+    "A limit on namespaces is reached: raise /proc/sys/user/max_*_namespaces, or nest fewer."
+  end
+
+  defp advice(:clone, :einval), do: "This kernel lacks one of the namespaces that were asked for."
+  defp advice(:clone, :enosys), do: "This kernel, or a filter on it, does not offer clone3."
+
+  defp advice(stage, :eagain) when stage in [:clone, :fork],
+    do: "A limit on processes is reached: see RLIMIT_NPROC and the pids cgroup of the BEAM."
+
+  defp advice(stage, :enomem) when stage in [:clone, :fork],
+    do: "Memory is short, or the pid namespace to enter has lost its init."
+
+  defp advice(:chdir, errno) when errno in [:enoent, :enotdir, :eacces] do
+    "The working directory is looked up by the child, in the namespaces it has: check :cwd."
+  end
+
+  defp advice(:connect_unix, :enoent),
+    do: "No socket is there. The path is the host's, not the child's."
+
+  defp advice(:connect_unix, :econnrefused),
+    do: "Nobody listens on this socket: start its server first."
+
+  defp advice(:connect_unix, errno) when errno in [:eagain, :etimedout],
+    do: "The server does not accept: its backlog is full."
+
+  defp advice(:connect_unix, :eacces), do: "The BEAM's user may not write to this socket."
+
+  defp advice(:open_target, :esrch), do: "No process has this pid (any more)."
+
+  defp advice(stage, errno)
+       when stage in [:setns | @namespace_stages] and errno in [:eperm, :eacces] do
+    "Joining a namespace needs CAP_SYS_ADMIN in the user namespace that owns it: enter :user too, " <>
+      "or run the BEAM with more privileges."
+  end
+
+  defp advice(:setns, :einval),
+    do: "The target lacks one of these namespaces, or it can no longer be joined."
+
+  defp advice(stage, _errno) when stage in [:open_target | @open_namespace_stages],
+    do: "The BEAM's user may not look into the target, or the target has ended."
+
+  defp advice(stage, :eperm) when stage in @id_stages do
+    "Changing ids needs CAP_SETUID and CAP_SETGID, and in a user namespace that allows setgroups."
+  end
+
+  defp advice(stage, :einval) when stage in @id_stages,
+    do: "The id has no mapping in the child's user namespace: write its maps before proceed."
+
+  defp advice(stage, :eperm) when stage in @capability_stages do
+    "The child lacks what this needs: a set can only shrink, and the bounding set needs CAP_SETPCAP."
+  end
+
+  defp advice(:seccomp_install, :einval), do: "The kernel does not take this filter."
+
+  defp advice(stage, errno)
+       when stage in [:posix_openpt, :pts_open] and errno in [:enospc, :eio],
+       do: "No PTY is left: raise /proc/sys/kernel/pty/max."
+
+  defp advice(:request_too_big, _errno),
+    do: "argv, env and the other options together exceed a frame of 8 MiB."
+
+  defp advice(:malformed_request, _errno),
+    do: "The agent does not take this request: it may be of another version than the library."
+
+  defp advice(:init, _errno),
+    do:
+      "The session's init was killed; its processes are gone, how the workload ended is unknown."
+
+  defp advice(_stage, errno) when errno in [:emfile, :enfile],
+    do: "File descriptors have run out: raise the limit (ulimit -n) before the BEAM starts."
+
+  defp advice(_stage, :enomem), do: "Memory is short."
+  defp advice(_stage, _errno), do: nil
+end

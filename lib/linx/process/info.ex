@@ -1,0 +1,54 @@
+defmodule Linx.Process.Info do
+  @moduledoc """
+  What `Linx.Process.info/1` answers.
+
+    * `:mode` - `:spawn` or `:enter`
+    * `:stage` - `:starting`, `:spawned`, `:ready` (parked at the checkpoint, or on its way from there
+      to exec), `:running`, `:exited`, `:signaled`, `:aborted`, `:errored`
+    * `:host_pid` - the workload's pid in the pid namespace of the BEAM, `nil` before `:spawned`. Once
+      the workload has ended the number may be another process's
+    * `:child_pid` - its pid as it sees it itself, `nil` before `:ready`
+    * `:pty?` - whether it has a PTY
+    * `:result` - how it ended: `{:exited, code}`, `{:signaled, number}`, `:aborted`,
+      `{:error, %Linx.Process.Error{}}`; `nil` until then
+    * `:usage` - what it used, `nil` while that is not known
+  """
+
+  @type stage ::
+          :starting | :spawned | :ready | :running | :exited | :signaled | :aborted | :errored
+
+  @type result ::
+          {:exited, non_neg_integer}
+          | {:signaled, pos_integer}
+          | :aborted
+          | {:error, Linx.Process.Error.t()}
+
+  @type t :: %__MODULE__{
+          mode: :spawn | :enter,
+          stage: stage,
+          host_pid: pos_integer | nil,
+          child_pid: pos_integer | nil,
+          pty?: boolean,
+          result: result | nil,
+          usage: map | nil
+        }
+
+  @enforce_keys [:mode, :stage]
+  defstruct [:mode, :stage, :host_pid, :child_pid, :result, :usage, pty?: false]
+
+  defimpl Inspect do
+    # One line: the stage and the pid are what a person looks for.
+    def inspect(info, _opts) do
+      words = [info.mode, info.stage] ++ pid(info.host_pid) ++ outcome(info.result)
+      "#Linx.Process.Info<#{Enum.join(words, " ")}>"
+    end
+
+    defp pid(nil), do: []
+    defp pid(host_pid), do: ["pid", host_pid]
+
+    defp outcome({:exited, code}), do: ["with", code]
+    defp outcome({:signaled, number}), do: ["by", number]
+    defp outcome({:error, error}), do: ["at", error.stage, error.errno || error.code]
+    defp outcome(_), do: []
+  end
+end

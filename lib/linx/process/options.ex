@@ -1,0 +1,150 @@
+defmodule Linx.Process.Options do
+  @moduledoc """
+  What `Linx.Process.spawn/1` and `Linx.Process.enter/2` were asked, checked as a whole.
+
+  Nothing is started before every option is valid. The error is the first option that is not, in the
+  order in which `validate/2` looks at them.
+
+      iex> {:ok, options} = Linx.Process.Options.validate(:spawn, argv: ["/bin/true"])
+      iex> options.request
+      %{argv: ["/bin/true"], init: true}
+      iex> Linx.Process.Options.validate(:spawn, argv: ["/bin/true"], uid: -1)
+      {:error, {:bad_uid, -1}}
+  """
+
+  alias Linx.Process.Options.{Reason, Values}
+
+  @type orphan_policy :: {:kill, milliseconds :: non_neg_integer} | :linger
+
+  @typedoc "`request` is the map that goes to the agent; the rest concerns this side alone."
+  @type t :: %__MODULE__{
+          mode: :spawn | :enter,
+          request: map,
+          orphan_policy: orphan_policy,
+          auto_proceed: boolean,
+          pty?: boolean,
+          linger: boolean,
+          owner: pid | nil,
+          tag: {:ok, term} | :error,
+          agent: :shared | :dedicated
+        }
+
+  @enforce_keys [:mode, :request, :orphan_policy, :auto_proceed, :pty?] ++
+                  [:linger, :owner, :tag, :agent]
+  defstruct @enforce_keys
+
+  @known [:argv, :namespaces, :env, :stdio, :cwd, :no_new_privs, :orphan_policy] ++
+           [:uid, :gid, :groups] ++
+           [:owner, :linger, :auto_proceed, :init, :agent, :tag]
+
+  @default_policy {:kill, 5000}
+
+  @doc """
+  Checks the options of a session; any term may be asked about.
+
+  What is not given, or is what the agent would do anyway, is left out of the request.
+  """
+  @spec validate(:spawn | :enter, term) :: {:ok, t} | {:error, Reason.t()}
+  def validate(mode, options) do
+    with :ok <- list(options),
+         {:ok, argv} <- argv(options),
+         {:ok, namespaces} <- converted(options, :namespaces, nil, &Values.namespaces/1),
+         {:ok, env} <- converted(options, :env, nil, &Values.env/1),
+         {:ok, stdio} <- converted(options, :stdio, :inherit, &Values.stdio/1),
+         {:ok, cwd} <- checked(options, :cwd, nil, &Values.path?/1),
+         {:ok, no_new_privs} <- checked(options, :no_new_privs, false, &is_boolean/1),
+         {:ok, policy} <-
+           checked(options, :orphan_policy, @default_policy, &Values.orphan_policy?/1),
+         {:ok, uid} <- checked(options, :uid, nil, &Values.id?/1),
+         {:ok, gid} <- checked(options, :gid, nil, &Values.id?/1),
+         {:ok, groups} <- checked(options, :groups, nil, &Values.groups?/1),
+         {:ok, owner} <- checked(options, :owner, nil, &is_pid/1),
+         {:ok, linger} <- checked(options, :linger, true, &is_boolean/1),
+         {:ok, auto_proceed} <- checked(options, :auto_proceed, false, &is_boolean/1),
+         {:ok, init} <- checked(options, :init, init(mode, namespaces), &is_boolean/1),
+         {:ok, agent} <- checked(options, :agent, :shared, &(&1 in [:shared, :dedicated])),
+         :ok <- all_known(options) do
+      request =
+        %{argv: argv}
+        |> put(:namespaces, namespaces, nil)
+        |> put(:env, env, nil)
+        |> put(:stdio, stdio, :inherit)
+        |> put(:cwd, cwd, nil)
+        |> put(:no_new_privs, no_new_privs, false)
+        |> put(:orphan_policy, policy, @default_policy)
+        |> put(:auto_proceed, auto_proceed, false)
+        |> put(:init, init, false)
+        |> put(:uid, uid, nil)
+        |> put(:gid, gid, nil)
+        |> put(:groups, groups, nil)
+
+      {:ok,
+       %__MODULE__{
+         mode: mode,
+         request: request,
+         orphan_policy: policy,
+         auto_proceed: auto_proceed,
+         pty?: stdio == :pty,
+         linger: linger,
+         owner: owner,
+         tag: fetch(options, :tag),
+         agent: agent
+       }}
+    end
+  end
+
+  # What is no list holds no :argv.
+  defp list(options) do
+    if is_list(options) and not List.improper?(options), do: :ok, else: {:error, :argv_required}
+  end
+
+  defp argv(options) do
+    case fetch(options, :argv) do
+      {:ok, argv} -> Values.argv(argv)
+      :error -> {:error, :argv_required}
+    end
+  end
+
+  # Not Keyword.fetch: the elements may still be anything.
+  defp fetch(options, key) do
+    case List.keyfind(options, key, 0) do
+      {_key, value} -> {:ok, value}
+      _ -> :error
+    end
+  end
+
+  # `nil` may stand for what is not given where nothing is the default.
+  defp converted(options, key, default, convert) do
+    case fetch(options, key) do
+      :error -> {:ok, default}
+      {:ok, ^default} -> {:ok, default}
+      {:ok, value} -> convert.(value)
+    end
+  end
+
+  defp checked(options, key, default, valid?) do
+    converted(options, key, default, fn value ->
+      if valid?.(value), do: {:ok, value}, else: {:error, {bad(key), value}}
+    end)
+  end
+
+  for key <- @known, do: defp(bad(unquote(key)), do: unquote(:"bad_#{key}"))
+
+  # Only a spawned child is born in fresh namespaces, and PID 1 of one needs no init above it.
+  defp init(:spawn, namespaces), do: :pid not in List.wrap(namespaces)
+  defp init(:enter, _namespaces), do: true
+
+  defp put(request, _key, default, default), do: request
+  defp put(request, key, value, _default), do: Map.put(request, key, value)
+
+  defp all_known(options) do
+    case Enum.find(options, &(not known_pair?(&1))) do
+      nil -> :ok
+      {key, _value} -> {:error, {:unknown_option, key}}
+      other -> {:error, {:unknown_option, other}}
+    end
+  end
+
+  defp known_pair?({key, _value}), do: key in @known
+  defp known_pair?(_other), do: false
+end

@@ -1,0 +1,67 @@
+defmodule Linx.Process.Options.Reason do
+  @moduledoc """
+  Why options were not taken, for people: the option, the value and what was expected.
+
+      iex> Linx.Process.Options.Reason.message({:bad_uid, -1})
+      "invalid option :uid: -1, expected 0..4294967294"
+  """
+
+  @type t ::
+          :argv_required
+          | {:bad_argv, term}
+          | {:bad_namespaces, [term] | {:not_a_list, term}}
+          | {:bad_env, {:not_a_list | :bad_entry, term}}
+          | {:bad_stdio, term}
+          | {:bad_cwd, term}
+          | {:bad_no_new_privs, term}
+          | {:bad_orphan_policy, term}
+          | {:bad_uid | :bad_gid | :bad_groups, term}
+          | {:bad_owner | :bad_linger | :bad_auto_proceed | :bad_init | :bad_agent, term}
+          | {:unknown_option, term}
+
+  @expected %{
+    bad_argv: {:argv, "strings without NUL, the first of them an absolute path"},
+    bad_cwd: {:cwd, "a path without NUL"},
+    bad_no_new_privs: {:no_new_privs, "true or false"},
+    bad_orphan_policy: {:orphan_policy, "{:kill, milliseconds} or :linger"},
+    bad_uid: {:uid, "0..4294967294"},
+    bad_gid: {:gid, "0..4294967294"},
+    bad_groups: {:groups, "a list of ids in 0..4294967294"},
+    bad_owner: {:owner, "a pid"},
+    bad_linger: {:linger, "true or false"},
+    bad_auto_proceed: {:auto_proceed, "true or false"},
+    bad_init: {:init, "true or false"},
+    bad_agent: {:agent, ":shared or :dedicated"}
+  }
+
+  @env ~s(a map, a list of pairs or a list of "K=V", all without NUL)
+  @namespaces "a list of #{Enum.join(Linx.Protocol.namespaces(), ", ")}"
+  @stdio ":inherit, :devnull or :pty, or a keyword list that makes each of :stdin, :stdout and " <>
+           ":stderr :inherit, :devnull or {:connect_unix, path}"
+
+  @doc """
+  A reason as a sentence.
+
+      iex> Linx.Process.Options.Reason.message({:unknown_option, :argvv})
+      "unknown option :argvv"
+  """
+  @spec message(t) :: String.t()
+  def message(:argv_required),
+    do: "option :argv is required: a list of strings, an absolute path first"
+
+  def message({:bad_namespaces, {:not_a_list, value}}),
+    do: invalid(:namespaces, value, @namespaces)
+
+  def message({:bad_namespaces, value}), do: invalid(:namespaces, value, @namespaces)
+  def message({:bad_env, {_what, value}}), do: invalid(:env, value, @env)
+  def message({:bad_stdio, value}), do: invalid(:stdio, value, @stdio)
+  def message({:unknown_option, key}), do: "unknown option #{inspect(key)}"
+
+  def message({reason, value}) do
+    {option, expected} = Map.fetch!(@expected, reason)
+    invalid(option, value, expected)
+  end
+
+  defp invalid(option, value, expected),
+    do: "invalid option #{inspect(option)}: #{inspect(value)}, expected #{expected}"
+end

@@ -1,0 +1,115 @@
+defmodule Linx.Process.Options.Values do
+  @moduledoc """
+  What single options may be, and their form on the wire.
+
+      iex> Linx.Process.Options.Values.env(%{"LANG" => "C"})
+      {:ok, ["LANG=C"]}
+      iex> Linx.Process.Options.Values.argv(["true"])
+      {:error, {:bad_argv, ["true"]}}
+
+  Any term may be asked about. A binary with a NUL in it is never valid: to the kernel the string
+  would end there.
+  """
+
+  @namespaces Linx.Protocol.namespaces()
+  @stdio_fds [:stdin, :stdout, :stderr]
+  # 4294967295 means "leave as it is" to the kernel: as an id it would keep root root.
+  @max_id 4_294_967_294
+  @max_groups 65_536
+  @max_grace 4_294_967_295
+
+  @doc "A non-empty list of strings, an absolute path first."
+  @spec argv(term) :: {:ok, [binary, ...]} | {:error, :argv_required | {:bad_argv, term}}
+  def argv([program | _] = argv) when is_binary(program) do
+    if absolute?(program) and strings?(argv), do: {:ok, argv}, else: {:error, {:bad_argv, argv}}
+  end
+
+  def argv(_other), do: {:error, :argv_required}
+
+  @doc "A list of namespace names, each of them once in the answer."
+  @spec namespaces(term) :: {:ok, [atom]} | {:error, {:bad_namespaces, term}}
+  def namespaces(list) do
+    with true <- proper_list?(list), [] <- Enum.reject(list, &(&1 in @namespaces)) do
+      {:ok, Enum.uniq(list)}
+    else
+      false -> {:error, {:bad_namespaces, {:not_a_list, list}}}
+      unknown -> {:error, {:bad_namespaces, unknown}}
+    end
+  end
+
+  @doc ~S(A map, a list of pairs, or a list of "K=V", as the latter.)
+  @spec env(term) :: {:ok, [binary]} | {:error, {:bad_env, term}}
+  def env(map) when is_map(map), do: map |> Map.to_list() |> entries([])
+
+  def env(list) do
+    if proper_list?(list),
+      do: entries(list, []),
+      else: {:error, {:bad_env, {:not_a_list, list}}}
+  end
+
+  defp entries([], entries), do: {:ok, Enum.reverse(entries)}
+
+  defp entries([entry | rest], entries) do
+    case entry(entry) do
+      {:ok, string} -> entries(rest, [string | entries])
+      :error -> {:error, {:bad_env, {:bad_entry, entry}}}
+    end
+  end
+
+  defp entry({key, value}) when is_binary(key) and is_binary(value) do
+    if String.contains?(key, "="), do: :error, else: entry(key <> "=" <> value)
+  end
+
+  defp entry("=" <> _), do: :error
+
+  defp entry(entry) when is_binary(entry) do
+    if String.contains?(entry, "=") and string?(entry), do: {:ok, entry}, else: :error
+  end
+
+  defp entry(_other), do: :error
+
+  @doc "One word for all three fds, or a directive for some of them."
+  @spec stdio(term) :: {:ok, atom | [{atom, term}]} | {:error, {:bad_stdio, term}}
+  def stdio(whole) when whole in [:inherit, :devnull, :pty], do: {:ok, whole}
+  def stdio([]), do: {:ok, :inherit}
+
+  def stdio(each) do
+    if proper_list?(each) and Enum.all?(each, &directive?/1) and no_fd_twice?(each),
+      do: {:ok, each},
+      else: {:error, {:bad_stdio, each}}
+  end
+
+  defp directive?({fd, {:connect_unix, path}}) when fd in @stdio_fds, do: path?(path)
+  defp directive?({fd, word}) when fd in @stdio_fds, do: word in [:inherit, :devnull]
+  defp directive?(_other), do: false
+
+  defp no_fd_twice?(each), do: Enum.uniq_by(each, &elem(&1, 0)) == each
+
+  @doc "A string that is not empty."
+  @spec path?(term) :: boolean
+  def path?(path), do: is_binary(path) and path != "" and string?(path)
+
+  @doc "What becomes of a running workload that has lost its session."
+  @spec orphan_policy?(term) :: boolean
+  def orphan_policy?({:kill, grace}), do: is_integer(grace) and grace in 0..@max_grace
+  def orphan_policy?(other), do: other == :linger
+
+  @doc "A user's or group's number."
+  @spec id?(term) :: boolean
+  def id?(id), do: is_integer(id) and id in 0..@max_id
+
+  @doc "A list of groups' numbers, no longer than the kernel takes."
+  @spec groups?(term) :: boolean
+  def groups?(list) do
+    proper_list?(list) and Enum.all?(list, &id?/1) and length(list) <= @max_groups
+  end
+
+  defp absolute?(path), do: match?("/" <> _, path)
+
+  defp strings?([string | rest]) when is_binary(string), do: string?(string) and strings?(rest)
+  defp strings?(rest), do: rest == []
+
+  defp string?(string), do: :binary.match(string, <<0>>) == :nomatch
+
+  defp proper_list?(list), do: is_list(list) and not List.improper?(list)
+end

@@ -1,0 +1,209 @@
+defmodule Linx.Process.OptionsTest do
+  use ExUnit.Case, async: true
+
+  doctest Linx.Process.Options
+  doctest Linx.Process.Options.Reason
+  doctest Linx.Process.Options.Values
+
+  alias Linx.Process.Options
+  alias Linx.Process.Options.Reason
+
+  @argv [argv: ["/bin/true"]]
+
+  defp validate(options, mode \\ :spawn), do: Options.validate(mode, options)
+  defp request(options, mode \\ :spawn), do: elem(validate(@argv ++ options, mode), 1).request
+  defp reason(options), do: validate(@argv ++ options) |> elem(1)
+
+  test "the least that is needed" do
+    assert {:ok, options} = validate(@argv)
+    assert options.request == %{argv: ["/bin/true"], init: true}
+    assert {options.linger, options.agent, options.tag} == {true, :shared, :error}
+    assert options.orphan_policy == {:kill, 5000}
+    refute options.pty? or options.auto_proceed
+  end
+
+  test ":argv is required" do
+    for argv <- [nil, "/bin/true", :argv, [], [1], [nil, "x"], ['/bin/true']],
+        do: assert(validate(argv: argv) == {:error, :argv_required})
+
+    for options <- [
+          [],
+          [env: []],
+          nil,
+          %{argv: ["/bin/true"]},
+          [{:argv, ["/x"]} | :tail],
+          [:argv]
+        ],
+        do: assert(validate(options) == {:error, :argv_required})
+  end
+
+  test ":argv is a list of strings that exec can take" do
+    for argv <- [
+          ["true"],
+          [""],
+          ["./true"],
+          ["/bin/true\0"],
+          ["/bin/true", "a\0b"],
+          ["/bin/true", :a],
+          ["/bin/true" | "x"],
+          ["/bin/true", <<1::3>>]
+        ],
+        do: assert(validate(argv: argv) == {:error, {:bad_argv, argv}})
+
+    assert {:ok, _} = validate(argv: ["/bin/true", "", <<255>>])
+  end
+
+  test ":namespaces are a list of the eight" do
+    assert request(namespaces: [:net, :user, :net]).namespaces == [:net, :user]
+    assert reason(namespaces: [:user, :usr, 3]) == {:bad_namespaces, [:usr, 3]}
+    assert reason(namespaces: :user) == {:bad_namespaces, {:not_a_list, :user}}
+    assert reason(namespaces: [:user | :net]) == {:bad_namespaces, {:not_a_list, [:user | :net]}}
+  end
+
+  test ":env is pairs, a map or entries" do
+    for env <- [["A=1", "B=="], [{"A", "1"}, {"B", "="}], %{"A" => "1", "B" => "="}],
+        do: assert(request(env: env).env == ["A=1", "B=="])
+
+    assert request(env: []).env == []
+    assert reason(env: "A=1") == {:bad_env, {:not_a_list, "A=1"}}
+
+    for entry <- ["A", "", "=A", "A=\0", {"A=B", "C"}, {"", "A"}, {"A", "\0"}, {:a, "b"}, 1],
+        do: assert(reason(env: ["OK=1", entry]) == {:bad_env, {:bad_entry, entry}})
+  end
+
+  test ":stdio is one word, or a directive per fd" do
+    assert request(stdio: :pty).stdio == :pty
+    assert {:ok, %{pty?: true}} = validate(@argv ++ [stdio: :pty])
+    refute Map.has_key?(request(stdio: :inherit), :stdio)
+    refute Map.has_key?(request(stdio: []), :stdio)
+
+    each = [stdin: :devnull, stderr: {:connect_unix, "/run/log"}]
+    assert request(stdio: each).stdio == each
+
+    for stdio <- [
+          :pipe,
+          "devnull",
+          [:stdin],
+          [stdin: :pty],
+          [stdlog: :devnull],
+          [stdin: :devnull, stdin: :inherit],
+          [stdout: {:connect_unix, ""}],
+          [stdout: {:connect_unix, "/a\0"}],
+          [{:stdin, :devnull} | :tail]
+        ],
+        do: assert(reason(stdio: stdio) == {:bad_stdio, stdio})
+  end
+
+  test "single values" do
+    assert request(cwd: "/tmp").cwd == "/tmp"
+    for cwd <- ["", :tmp, "/\0", '/tmp'], do: assert(reason(cwd: cwd) == {:bad_cwd, cwd})
+
+    assert request(no_new_privs: true).no_new_privs
+    refute Map.has_key?(request(no_new_privs: false), :no_new_privs)
+    assert reason(no_new_privs: 1) == {:bad_no_new_privs, 1}
+
+    assert request(orphan_policy: :linger).orphan_policy == :linger
+    assert request(orphan_policy: {:kill, 0}).orphan_policy == {:kill, 0}
+
+    for policy <- [:kill, {:kill, -1}, {:kill, 1.0}, {:kill, 4_294_967_296}, 5000],
+        do: assert(reason(orphan_policy: policy) == {:bad_orphan_policy, policy})
+  end
+
+  test "ids are what the kernel takes for ids" do
+    assert %{uid: 0, gid: 4_294_967_294, groups: [1, 2]} =
+             request(uid: 0, gid: 4_294_967_294, groups: [1, 2])
+
+    assert request(groups: []).groups == []
+
+    for id <- [4_294_967_295, 4_294_967_296, -1, "1x", 1.0, :root] do
+      assert reason(uid: id) == {:bad_uid, id}
+      assert reason(gid: id) == {:bad_gid, id}
+      assert reason(groups: [0, id]) == {:bad_groups, [0, id]}
+    end
+
+    too_many = List.duplicate(1, 65_537)
+    assert reason(groups: too_many) == {:bad_groups, too_many}
+  end
+
+  test "an init is asked for unless the kernel does its work" do
+    assert request(namespaces: [:user]).init
+    refute Map.has_key?(request(namespaces: [:user, :pid]), :init)
+    assert request(namespaces: [:user, :pid], init: true).init
+    refute Map.has_key?(request(init: false), :init)
+    assert request([namespaces: [:pid]], :enter).init
+  end
+
+  test "what concerns this side alone stays here" do
+    own = [owner: self(), linger: false, tag: nil, agent: :dedicated]
+    assert {:ok, options} = validate(@argv ++ own)
+    assert Map.keys(options.request) == [:argv, :init]
+    assert options.owner == self()
+    assert options.tag == {:ok, nil}
+    assert options.agent == :dedicated
+
+    for {key, value} <- [owner: :me, linger: 0, auto_proceed: "yes", init: 1, agent: :own],
+        do: assert(reason([{key, value}]) == {:"bad_#{key}", value})
+  end
+
+  test "unknown options" do
+    assert reason(envv: []) == {:unknown_option, :envv}
+    assert reason([:stdio]) == {:unknown_option, :stdio}
+    assert reason([{:uid, 1, 2}]) == {:unknown_option, {:uid, 1, 2}}
+  end
+
+  test "the first bad option in the documented order is the error, wherever it stands" do
+    bad = [
+      argv: [""],
+      namespaces: [:x],
+      env: 1,
+      stdio: 1,
+      cwd: 1,
+      no_new_privs: 1,
+      orphan_policy: 1,
+      uid: -1,
+      gid: -1,
+      groups: -1,
+      nonsense: 1
+    ]
+
+    expected =
+      ~w(bad_argv bad_namespaces bad_env bad_stdio bad_cwd bad_no_new_privs bad_orphan_policy
+         bad_uid bad_gid bad_groups unknown_option)a
+
+    for {expected, index} <- Enum.with_index(expected) do
+      valid = if index == 0, do: [], else: @argv
+      assert {:error, {^expected, _}} = validate(Enum.reverse(Enum.drop(bad, index)) ++ valid)
+    end
+  end
+
+  test "nil stands for what is not given where nothing is the default" do
+    nothing = [namespaces: nil, env: nil, cwd: nil, uid: nil, gid: nil, groups: nil, owner: nil]
+    assert validate(@argv ++ nothing) == validate(@argv)
+  end
+
+  test "every reason has a message that names the option and the value" do
+    for {key, value} <- [
+          namespaces: :x,
+          env: 1,
+          stdio: 1,
+          cwd: 1,
+          no_new_privs: 1,
+          orphan_policy: 1,
+          uid: -1,
+          gid: -1,
+          groups: -1,
+          owner: 1,
+          linger: 1,
+          auto_proceed: 1,
+          init: 1,
+          agent: 1
+        ] do
+      assert Reason.message(reason([{key, value}])) =~
+               "invalid option #{inspect(key)}: #{inspect(value)}, expected "
+    end
+
+    assert Reason.message(:argv_required) =~ ":argv"
+    assert Reason.message({:bad_argv, ["x"]}) =~ ~s(:argv: ["x"])
+    assert Reason.message({:bad_namespaces, [:usr]}) =~ "[:usr]"
+  end
+end
