@@ -1,0 +1,14 @@
+defmodule Linx.Application do
+  @moduledoc """
+  The `:linx` application: the agents that sessions share.
+
+  Sessions themselves are linked to whoever starts them and belong into its supervision tree.
+  """
+
+  use Application
+
+  @impl true
+  def start(_type, _arguments) do
+    Supervisor.start_link([Linx.Agent.Pool], strategy: :one_for_one, name: Linx.Supervisor)
+  end
+end

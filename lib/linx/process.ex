@@ -1,0 +1,296 @@
+defmodule Linx.Process do
+  @moduledoc """
+  Runs a program as a session: a process of its own here, a Linux process there.
+
+      {:ok, session} = Linx.Process.spawn(argv: ["/bin/sh", "-c", "exit 3"])
+
+      receive do
+        {:linx_process, :ready, _host_pid} -> :ok = Linx.Process.proceed(session)
+      end
+
+      {:ok, {:exited, 3}} = Linx.Process.wait(session)
+
+  ## The life of a session
+
+  The Linux process is created and *parked* before it runs anything: the checkpoint. There its
+  `host_pid` is known, and what has to be done from outside can be done: id maps (`Linx.User`),
+  capabilities (`Linx.Capabilities`), a seccomp filter (`Linx.Seccomp`), network devices. `proceed/1`
+  lets it go on to exec its program. With `auto_proceed: true` it does not wait.
+
+  The stages are `:starting`, `:spawned`, `:ready` (parked), `:running` (exec has happened), and one
+  of `:exited`, `:signaled`, `:aborted`, `:errored`. The owner gets a message for each step:
+
+  | message | meaning |
+  |---|---|
+  | `{:linx_process, :ready, host_pid}` | it is parked at the checkpoint |
+  | `{:linx_process, :running}` | exec succeeded |
+  | `{:linx_process, :pty_out, binary}` | output of its PTY |
+  | `{:linx_process, :refused, errno, name}` | a command was not carried out, nothing else changed |
+  | `{:linx_process, :exited, code}` | it ended by itself |
+  | `{:linx_process, :signaled, number}` | a signal ended it |
+  | `{:linx_process, :aborted}` | it was aborted before exec |
+  | `{:linx_process, :error, errno, stage}` | a step failed, and the session with it |
+  | `{:linx_process, :error, status, :agent_died}` | its agent died, and everything with it |
+
+  Exactly one of the last five comes, and nothing after it. With the option `tag: term` each message
+  is `{:linx_process, tag, ...}`.
+
+  ## What ends with what
+
+  When the workload ends, everything that it started and left behind is killed before its end is
+  told. When its owner dies, when the process that started the session crashes, or when the session
+  is stopped, by its supervisor or by `GenServer.stop/1`, the workload is ended first: SIGTERM, the
+  grace of its `:orphan_policy`, SIGKILL to all of it. At a stop a grace of up to 5 seconds is cut to
+  4.5, so that it fits into a supervisor's default `:shutdown`; a longer one needs a longer
+  `:shutdown`. A parked workload is aborted. A session that is killed (`Process.exit(pid, :kill)`)
+  leaves this to its agent, and when the BEAM itself is killed the agent does it too.
+
+  With `orphan_policy: :linger` a workload that runs is left alone in all these cases: only its own
+  end, a signal, and `stop/2` end it. Its session ends without a last message to the owner.
+
+  ## In a supervision tree
+
+      children = [{Linx.Process, argv: ["/usr/sbin/daemon"], auto_proceed: true}]
+
+  Under a supervisor sessions do not linger: they stop when the workload ends, with a reason that
+  says how: `:normal` for exit code 0, `{:exited, code}`, `{:signaled, number}`,
+  `{:shutdown, :aborted}`, `{:error, %Linx.Process.Error{}}`.
+
+  No function here exits its caller: a session that is gone answers `{:error, :no_process}`.
+  """
+
+  import Kernel, except: [spawn: 1]
+
+  alias Linx.Process.{Error, Info, Options, Session}
+
+  @typedoc "What `spawn/1` and `enter/2` answered."
+  @type session :: GenServer.server()
+
+  @type outcome ::
+          {:ok, {:exited, non_neg_integer} | {:signaled, pos_integer} | :aborted}
+          | {:error, Error.t() | :no_process}
+
+  @type winsize ::
+          {rows :: 0..65_535, cols :: 0..65_535, xpix :: 0..65_535, ypix :: 0..65_535}
+          | %{
+              :rows => 0..65_535,
+              :cols => 0..65_535,
+              optional(:xpix) => 0..65_535,
+              optional(:ypix) => 0..65_535
+            }
+
+  @max_pid 0x7FFFFFFF
+
+  @doc """
+  Starts a program in a new process, and in new namespaces if asked.
+
+    * `:argv` - list of binaries, required; the first is the absolute path of the program
+    * `:namespaces` - fresh ones: some of `:user :mount :uts :ipc :cgroup :net :time :pid`, default
+      `[]`
+    * `:env` - map, list of pairs, or list of `"K=V"`; default the environment that the agent started
+      with, which is the BEAM's
+    * `:cwd` - path, as the workload sees it, default the BEAM's
+    * `:stdio` - `:inherit`, `:devnull`, `:pty`, or a keyword list with `:stdin`, `:stdout`, `:stderr`,
+      each `:inherit`, `:devnull` or `{:connect_unix, host_path}`; default `:inherit`
+    * `:uid`, `:gid` - 0..4294967294, the workload's ids from exec on, default those it is born with
+    * `:groups` - list of supplementary groups; default none where `:uid` or `:gid` is given, else
+      those it is born with
+    * `:no_new_privs` - boolean, default `false`
+    * `:auto_proceed` - boolean, do not wait at the checkpoint, default `false`
+    * `:init` - boolean, put a process above the workload that sees to it that nothing survives;
+      default `true` unless `:pid` is among the fresh namespaces, where the kernel does that
+    * `:orphan_policy` - `{:kill, grace}` in milliseconds or `:linger`, default `{:kill, 5000}`
+    * `:owner` - pid, gets the messages, default the caller
+    * `:tag` - any term, marks the messages, default none
+    * `:linger` - boolean, whether the session outlives its workload, so that `wait/2` and `info/1` go
+      on answering until the owner ends; default `true`
+    * `:agent` - `:shared`, or `:dedicated` for an agent that serves this session alone, default
+      `:shared`
+
+  Errors are `t:Linx.Process.Options.Reason.t/0` for a bad option, `{:missing_binary, path}` where the
+  agent was not built, and `t:Linx.Process.Error.t/0` where it could not be started. What fails later
+  is told to the owner.
+  """
+  @spec spawn(keyword) :: {:ok, pid} | {:error, Options.Reason.t() | Error.t() | term}
+  def spawn(opts) do
+    with {:ok, options} <- Options.validate(:spawn, opts), do: Session.launch(options, nil)
+  end
+
+  @doc """
+  Starts a program inside the namespaces of another process: a host pid, or a session.
+
+  Options and errors are those of `spawn/1`, but `:namespaces` are those of the target to join, by
+  default every one that is not the BEAM's own anyway. A session as the target gives
+  `{:error, :not_ready}` where its workload does not exist yet, `{:error, :no_process}` where it has
+  ended. It is entered by its own agent, which knows it by more than its pid, unless one of the two
+  has a dedicated agent.
+  """
+  @spec enter(pos_integer | session, keyword) ::
+          {:ok, pid} | {:error, Options.Reason.t() | Error.t() | term}
+  def enter(target, opts) when is_integer(target) and target > 0 and target <= @max_pid do
+    with {:ok, options} <- Options.validate(:enter, opts), do: Session.launch(options, target)
+  end
+
+  def enter(target, opts) when is_pid(target) do
+    with {:ok, options} <- Options.validate(:enter, opts),
+         {:ok, host_pid, place} <- call(target, :target) do
+      enter(host_pid, place, options)
+    end
+  end
+
+  defp enter(_host_pid, {agent, port, target_id}, %Options{agent: :shared} = options) do
+    with {:ok, id} <- Linx.Agent.Pool.new_id(),
+         {:error, :closed} <- Session.launch(options, {{agent, port, id}, target_id}) do
+      # The target's agent has died, and the target with it.
+      {:error, :no_process}
+    end
+  end
+
+  defp enter(host_pid, _place, options), do: Session.launch(options, host_pid)
+
+  @doc """
+  For a supervisor: `{Linx.Process, opts}`.
+
+  Takes `:id` (default `Linx.Process`), `:restart` (`:permanent`) and `:shutdown` (5000) out of the
+  options; the others are those of `spawn/1`, with `linger: false` unless told otherwise.
+  """
+  @spec child_spec(keyword) :: Supervisor.child_spec()
+  def child_spec(opts) do
+    {id, opts} = Keyword.pop(opts, :id, __MODULE__)
+    {restart, opts} = Keyword.pop(opts, :restart, :permanent)
+    {shutdown, opts} = Keyword.pop(opts, :shutdown, 5000)
+
+    %{
+      id: id,
+      start: {__MODULE__, :spawn, [Keyword.put_new(opts, :linger, false)]},
+      restart: restart,
+      shutdown: shutdown,
+      type: :worker
+    }
+  end
+
+  @doc """
+  Lets a parked workload go on to exec.
+
+  `{:error, :not_ready}` where it is not parked: not yet, or not any more.
+  """
+  @spec proceed(session) :: :ok | {:error, :not_ready | :no_process}
+  def proceed(session), do: call(session, :proceed)
+
+  @doc """
+  Ends a workload before it runs anything; the session then ends with `:aborted`.
+
+  Works at once in every stage before `:running`. One that gets to exec at the same moment is killed
+  all the same, and ends with `{:signaled, 9}`.
+  """
+  @spec abort(session) :: :ok | {:error, :running | :no_process}
+  def abort(session), do: call(session, :abort)
+
+  @doc """
+  Sends the workload a signal, by number (1 to 64) or name (`Linx.Signal`). Before `:running` it is
+  kept until then.
+  """
+  @spec signal(session, Linx.Signal.t()) :: :ok | {:error, {:bad_signal, term} | :no_process}
+  def signal(session, signal) do
+    case Linx.Signal.to_number(signal) do
+      {:ok, number} -> call(session, {:signal, number})
+      :error -> {:error, {:bad_signal, signal}}
+    end
+  end
+
+  @doc """
+  Ends the workload: SIGTERM, up to `grace` milliseconds for it to end, then SIGKILL to all of it.
+
+  Answers how it ended, as `wait/2` does. A workload that is parked is aborted.
+  """
+  @spec stop(session, grace :: non_neg_integer) :: outcome
+  def stop(session, grace \\ 5000) when is_integer(grace) and grace >= 0,
+    do: call(session, {:stop, grace, make_ref()})
+
+  @doc """
+  Waits for the end of the workload, at most `timeout` milliseconds.
+  """
+  @spec wait(session, timeout) :: outcome | {:error, :timeout}
+  def wait(session, timeout \\ :infinity) do
+    ref = make_ref()
+
+    with {:error, :timeout} <- call(session, {:wait, ref}, timeout) do
+      GenServer.cast(session, {:forget, ref})
+      {:error, :timeout}
+    end
+  end
+
+  @doc """
+  The workload's pid in the pid namespace of the BEAM.
+
+  It stays what it was when the workload has ended; the number may then be another process's.
+  """
+  @spec host_pid(session) :: {:ok, pos_integer} | {:error, :not_ready | :no_process}
+  def host_pid(session), do: call(session, :host_pid)
+
+  @doc "What is known of a session."
+  @spec info(session) :: {:ok, Info.t()} | {:error, :no_process}
+  def info(session), do: call(session, :info)
+
+  @doc """
+  Types into the workload's PTY. Answers when the agent has been sent all of it.
+
+  The agent keeps what the workload has not read yet, up to 16 MiB; input beyond that is refused, and
+  the owner told: `{:linx_process, :refused, 105, :pty_in}`.
+  """
+  @spec pty_write(session, iodata) :: :ok | {:error, :no_pty | :not_running | :no_process}
+  def pty_write(session, data) when is_binary(data) or is_list(data),
+    do: call(session, {:pty_write, IO.iodata_to_binary(data)})
+
+  @doc """
+  Sets the size of the workload's PTY: rows, columns, and the same in pixels (0 where unknown).
+  """
+  @spec pty_set_winsize(session, winsize) ::
+          :ok | {:error, {:bad_winsize, term} | :no_pty | :no_process}
+  def pty_set_winsize(session, winsize) do
+    case winsize do
+      %{rows: rows, cols: cols} ->
+        sizes = {rows, cols, Map.get(winsize, :xpix, 0), Map.get(winsize, :ypix, 0)}
+        set_winsize(session, sizes, winsize)
+
+      sizes ->
+        set_winsize(session, sizes, winsize)
+    end
+  end
+
+  defguardp is_size(n) when is_integer(n) and n in 0..65_535
+
+  defp set_winsize(session, {rows, cols, xpix, ypix} = sizes, _given)
+       when is_size(rows) and is_size(cols) and is_size(xpix) and is_size(ypix),
+       do: call(session, {:pty_winsize, sizes})
+
+  defp set_winsize(_session, _sizes, given), do: {:error, {:bad_winsize, given}}
+
+  @doc "The session itself, if its workload has a PTY: what `pty_write/2` and the like take."
+  @spec pty_master(session) :: {:ok, session} | {:error, :no_pty | :no_process}
+  def pty_master(session) do
+    with :ok <- call(session, :pty_master), do: {:ok, session}
+  end
+
+  @doc """
+  Gives the session another owner. What it has told the old one is not repeated.
+  """
+  @spec set_owner(session, pid) :: :ok | {:error, :no_process}
+  def set_owner(session, owner) when is_pid(owner), do: call(session, {:set_owner, owner})
+
+  @doc """
+  Sends a parked workload a command of the protocol, for `Linx.Capabilities` and `Linx.Seccomp`.
+
+  Commands are carried out in the order in which they are given.
+  """
+  @spec command(session, tuple) :: :ok | {:error, :not_ready | :running | :no_process}
+  def command(session, command), do: call(session, {:command, command})
+
+  # A session may end during the call, or be on another node that goes down.
+  defp call(session, request, timeout \\ :infinity) do
+    GenServer.call(session, request, timeout)
+  catch
+    :exit, {:timeout, _} -> {:error, :timeout}
+    :exit, _ -> {:error, :no_process}
+  end
+end

@@ -1,0 +1,281 @@
+defmodule Linx.Process.Machine do
+  @moduledoc """
+  What a session does about each thing that happens to it.
+
+  `handle/2` takes the session as it is and an input, and answers the session as it is then and what
+  is to be done, in order. It does nothing itself: the process around it does.
+
+      iex> alias Linx.Process.Machine
+      iex> session = Machine.new(mode: :spawn, linger: true)
+      iex> {session, actions} = Machine.handle(session, {:event, {:status, :spawned, 41}})
+      iex> {session.stage, actions}
+      {:spawned, []}
+      iex> {session, actions} = Machine.handle(session, {:event, {:status, :ready, 41}})
+      iex> {session.stage, actions}
+      {:ready, [{:tell, {:ready, 41}}]}
+      iex> {_session, actions} = Machine.handle(session, {:call, :caller, :proceed})
+      iex> actions
+      [{:write, :proceed, :caller}]
+  """
+
+  alias Linx.Process.{Error, Info}
+
+  @typedoc "Who a call is to be answered to; opaque here."
+  @type from :: term
+
+  @type input ::
+          {:event, Linx.Protocol.event()}
+          | {:call, from, request :: term}
+          | {:forget, reference}
+          | :grace_over
+          | :owner_down
+          | {:agent_down, code :: integer}
+          | :shutdown
+
+  @typedoc """
+    * `{:write, command, from}` - send it to the agent; once it is on its way answer `:ok` to `from`,
+      unless that is `nil`
+    * `{:reply, from, answer}`
+    * `{:tell, message}` - to the owner, completed with what every message starts with
+    * `{:grace, milliseconds}` - have `:grace_over` come in then; a time that is running already and
+      ends earlier stays
+    * `:ended` - nothing more is to be heard from the agent
+    * `{:stop, reason}` - the process ends
+  """
+  @type action ::
+          {:write, term, from | nil}
+          | {:reply, from, term}
+          | {:tell, tuple}
+          | {:grace, non_neg_integer}
+          | :ended
+          | {:stop, term}
+
+  @type t :: %__MODULE__{
+          mode: :spawn | :enter,
+          stage: Info.stage(),
+          host_pid: pos_integer | nil,
+          child_pid: pos_integer | nil,
+          pty?: boolean,
+          result: Info.result() | nil,
+          linger: boolean,
+          orphan_policy: Linx.Process.Options.orphan_policy(),
+          proceeded?: boolean,
+          ending: nil | :grace | :aborting,
+          leaving?: boolean,
+          signals: [1..64],
+          winsize: tuple | nil,
+          waiters: [{reference, from}]
+        }
+
+  @enforce_keys [:mode, :linger]
+  defstruct [
+    :mode,
+    :linger,
+    :host_pid,
+    :child_pid,
+    :result,
+    :ending,
+    :winsize,
+    stage: :starting,
+    pty?: false,
+    orphan_policy: {:kill, 5000},
+    # Past the point up to which an abort cannot come too late.
+    proceeded?: false,
+    # Nobody is left to linger for.
+    leaving?: false,
+    signals: [],
+    waiters: []
+  ]
+
+  @sigterm 15
+
+  # A grace of up to five seconds must fit into a supervisor's :shutdown, which is that by default.
+  @shutdown_default 5000
+  @shutdown_grace 4500
+
+  @doc "A session whose request is on its way to the agent."
+  @spec new(keyword) :: t
+  def new(fields), do: struct!(__MODULE__, fields)
+
+  @doc "The session for `Linx.Process.info/1`."
+  @spec info(t) :: Info.t()
+  def info(%__MODULE__{} = m) do
+    struct!(Info, Map.take(m, [:mode, :stage, :host_pid, :child_pid, :pty?, :result]))
+  end
+
+  @doc "Whether the workload's end has been reported."
+  @spec ended?(t) :: boolean
+  def ended?(%__MODULE__{result: result}), do: result != nil
+
+  @doc """
+  The session after an input, and what is to be done about it.
+  """
+  @spec handle(t, input) :: {t, [action]}
+  def handle(%__MODULE__{} = m, {:event, event}), do: event(m, event)
+  def handle(%__MODULE__{} = m, {:call, from, request}), do: call(m, from, request)
+
+  def handle(%__MODULE__{} = m, {:forget, ref}),
+    do: {%{m | waiters: List.keydelete(m.waiters, ref, 0)}, []}
+
+  def handle(%__MODULE__{result: nil} = m, :grace_over), do: abort(m, nil)
+  def handle(%__MODULE__{} = m, :grace_over), do: {m, []}
+
+  def handle(%__MODULE__{result: nil} = m, {:agent_down, code}),
+    do: event(m, {:error, code, :agent_died, nil})
+
+  def handle(%__MODULE__{} = m, {:agent_down, _code}), do: {m, []}
+
+  def handle(%__MODULE__{result: nil, stage: :running, orphan_policy: :linger} = m, :owner_down),
+    do: {m, [{:stop, :normal}]}
+
+  def handle(%__MODULE__{result: nil} = m, :owner_down),
+    do: finish(%{m | leaving?: true}, grace(m.orphan_policy))
+
+  def handle(%__MODULE__{} = m, :owner_down), do: {m, [{:stop, :normal}]}
+
+  def handle(%__MODULE__{result: nil, stage: :running, orphan_policy: :linger} = m, :shutdown),
+    do: {m, []}
+
+  def handle(%__MODULE__{result: nil} = m, :shutdown) do
+    case grace(m.orphan_policy) do
+      grace when grace <= @shutdown_default -> finish(m, min(grace, @shutdown_grace))
+      grace -> finish(m, grace)
+    end
+  end
+
+  def handle(%__MODULE__{} = m, :shutdown), do: {m, []}
+
+  # Whatever comes after the terminal event is late and says nothing.
+  defp event(%{result: result} = m, _event) when result != nil, do: {m, []}
+
+  defp event(m, {:status, :spawned, pid}), do: {%{m | stage: :spawned, host_pid: pid}, []}
+
+  defp event(m, {:status, :ready, pid}) do
+    {m, late} = flush_winsize(%{m | stage: :ready, child_pid: pid})
+    {m, [{:tell, {:ready, m.host_pid}} | late]}
+  end
+
+  defp event(m, {:status, :running}) do
+    {m, winsize} = flush_winsize(m)
+    signals = for number <- Enum.reverse(m.signals), do: {:write, {:signal, number}, nil}
+    m = %{m | stage: :running, proceeded?: true, signals: []}
+    {m, [{:tell, {:running}} | winsize ++ signals]}
+  end
+
+  defp event(m, {:pty_out, bytes}), do: {m, [{:tell, {:pty_out, bytes}}]}
+  defp event(m, {:refused, code, name, _detail}), do: {m, [{:tell, {:refused, code, name}}]}
+  defp event(m, {:status, :exited, code}), do: ended(m, {:exited, code}, {:exited, code})
+  defp event(m, {:status, :signaled, n}), do: ended(m, {:signaled, n}, {:signaled, n})
+  defp event(m, {:status, :aborted, _pid}), do: ended(m, :aborted, {:aborted})
+
+  defp event(m, {:error, code, stage, detail}),
+    do: ended(m, {:error, Error.new(code, stage, detail)}, {:error, code, stage})
+
+  defp ended(m, result, message) do
+    m = %{m | result: result, stage: stage_of(result), signals: [], winsize: nil}
+    replies = for {_ref, from} <- Enum.reverse(m.waiters), do: {:reply, from, outcome(result)}
+    {%{m | waiters: []}, replies ++ [{:tell, message}, :ended | stop(m)]}
+  end
+
+  defp stage_of({:exited, _}), do: :exited
+  defp stage_of({:signaled, _}), do: :signaled
+  defp stage_of(:aborted), do: :aborted
+  defp stage_of({:error, _}), do: :errored
+
+  defp outcome({:error, error}), do: {:error, error}
+  defp outcome(result), do: {:ok, result}
+
+  defp stop(%{linger: false, result: result}), do: [{:stop, stop_reason(result)}]
+  defp stop(%{leaving?: true}), do: [{:stop, :normal}]
+  defp stop(_lingering), do: []
+
+  defp stop_reason({:exited, 0}), do: :normal
+  defp stop_reason(:aborted), do: {:shutdown, :aborted}
+  defp stop_reason(result), do: result
+
+  defp call(m, from, :info), do: {m, [{:reply, from, {:ok, info(m)}}]}
+  defp call(%{host_pid: nil} = m, from, :host_pid), do: {m, [{:reply, from, not_ready()}]}
+  defp call(m, from, :host_pid), do: {m, [{:reply, from, {:ok, m.host_pid}}]}
+
+  defp call(%{pty?: false} = m, from, {verb, _}) when verb in [:pty_write, :pty_winsize],
+    do: {m, [{:reply, from, {:error, :no_pty}}]}
+
+  defp call(%{pty?: false} = m, from, :pty_master), do: {m, [{:reply, from, {:error, :no_pty}}]}
+  defp call(m, from, :pty_master), do: {m, [{:reply, from, :ok}]}
+
+  defp call(%{result: nil} = m, from, {:wait, ref}),
+    do: {%{m | waiters: [{ref, from} | m.waiters]}, []}
+
+  defp call(%{result: nil} = m, from, {:stop, grace, ref}),
+    do: finish(%{m | waiters: [{ref, from} | m.waiters]}, grace)
+
+  defp call(m, from, {:wait, _ref}), do: {m, [{:reply, from, outcome(m.result)}]}
+  defp call(m, from, {:stop, _, _ref}), do: {m, [{:reply, from, outcome(m.result)}]}
+
+  # No verb below does anything to a workload that has ended.
+  defp call(%{result: result} = m, from, _request) when result != nil,
+    do: {m, [{:reply, from, {:error, :no_process}}]}
+
+  defp call(%{stage: :ready, proceeded?: false} = m, from, :proceed),
+    do: {%{m | proceeded?: true}, [{:write, :proceed, from}]}
+
+  defp call(m, from, :proceed), do: {m, [{:reply, from, not_ready()}]}
+
+  defp call(%{stage: :running} = m, from, :abort), do: {m, [{:reply, from, {:error, :running}}]}
+  defp call(m, from, :abort), do: abort(m, from)
+
+  defp call(%{stage: :running} = m, from, {:signal, number}),
+    do: {m, [{:write, {:signal, number}, from}]}
+
+  defp call(m, from, {:signal, number}),
+    do: {%{m | signals: [number | m.signals]}, [{:reply, from, :ok}]}
+
+  defp call(%{stage: :running} = m, from, {:pty_write, bytes}), do: {m, pty_in(bytes, from)}
+  defp call(m, from, {:pty_write, _}), do: {m, [{:reply, from, {:error, :not_running}}]}
+
+  defp call(%{stage: stage} = m, from, {:pty_winsize, _} = command)
+       when stage in [:ready, :running],
+       do: {m, [{:write, command, from}]}
+
+  defp call(m, from, {:pty_winsize, _} = command),
+    do: {%{m | winsize: command}, [{:reply, from, :ok}]}
+
+  defp call(%{proceeded?: true} = m, from, {:command, _}),
+    do: {m, [{:reply, from, {:error, :running}}]}
+
+  defp call(%{stage: :ready} = m, from, {:command, command}),
+    do: {m, [{:write, command, from}]}
+
+  defp call(m, from, {:command, _}), do: {m, [{:reply, from, not_ready()}]}
+
+  defp not_ready, do: {:error, :not_ready}
+
+  defp abort(m, from), do: {%{m | ending: :aborting}, [{:write, :abort, from}]}
+
+  # What may have run gets the chance to end by itself; what is parked has nothing to tidy up.
+  defp finish(%{ending: :aborting} = m, _grace), do: {m, []}
+  defp finish(%{ending: :grace} = m, grace), do: {m, [{:grace, grace}]}
+  defp finish(%{proceeded?: false} = m, _grace), do: abort(m, nil)
+
+  defp finish(%{stage: :running} = m, grace),
+    do: {%{m | ending: :grace}, [{:write, {:signal, @sigterm}, nil}, {:grace, grace}]}
+
+  defp finish(m, grace),
+    do: {%{m | ending: :grace, signals: [@sigterm | m.signals]}, [{:grace, grace}]}
+
+  defp grace({:kill, grace}), do: grace
+  defp grace(:linger), do: 0
+
+  # The largest piece of input that one frame carries.
+  @piece 256 * 1024
+
+  defp pty_in(bytes, from) when byte_size(bytes) > @piece do
+    <<piece::binary-size(@piece), rest::binary>> = bytes
+    [{:write, {:pty_in, piece}, nil} | pty_in(rest, from)]
+  end
+
+  defp pty_in(bytes, from), do: [{:write, {:pty_in, bytes}, from}]
+
+  defp flush_winsize(%{winsize: nil} = m), do: {m, []}
+  defp flush_winsize(m), do: {%{m | winsize: nil}, [{:write, m.winsize, nil}]}
+end

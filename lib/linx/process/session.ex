@@ -1,0 +1,277 @@
+defmodule Linx.Process.Session do
+  @moduledoc """
+  The process of a session: it does what `Linx.Process.Machine` decides.
+
+  `launch/2` is what `Linx.Process.spawn/1` and `Linx.Process.enter/2` come down to:
+
+      {:ok, options} = Linx.Process.Options.validate(:spawn, argv: ["/bin/true"])
+      {:ok, session} = Linx.Process.Session.launch(options, nil)
+
+  It is linked to its starter as any other process is: only an exit that is not normal counts. It
+  writes to its agent's port itself and hears of events from `Linx.Agent`; the port of a dedicated
+  agent is its own.
+  """
+
+  use GenServer, restart: :temporary
+
+  alias Linx.Agent.{Outbox, Pool, Program}
+  alias Linx.Process.{Error, Machine, Options}
+  alias Linx.Protocol
+
+  @typedoc "A host pid, or a session with an agent that is to be entered there."
+  @type target :: nil | pos_integer | {Pool.place(), target_id :: pos_integer}
+
+  @attempts 3
+  # What a shutdown waits for the end beyond the grace that the workload has.
+  @patience 5000
+  # The exit status of an agent that has lost its channel, for the case where none can be seen.
+  @channel_lost 1
+
+  defstruct [
+    :machine,
+    :outbox,
+    # {pid, monitor} of a shared agent, and this session's id there. With a dedicated one both are
+    # nil, the port's frames are bare and come here, and the guard's pid is kept.
+    :agent,
+    :id,
+    :os_pid,
+    :owner,
+    :owner_monitor,
+    :tag,
+    :grace_timer
+  ]
+
+  @doc """
+  Starts a session, linked to the caller.
+  """
+  @spec launch(Options.t(), target) :: {:ok, pid} | {:error, term}
+  def launch(%Options{agent: :dedicated} = options, target),
+    do: start(options, target, :dedicated)
+
+  def launch(options, {place, id}), do: start(options, {:session, id}, place)
+  def launch(options, target), do: launch(options, target, @attempts)
+
+  # An agent may die between being found and being written to.
+  defp launch(_options, _target, 0), do: {:error, Error.new(@channel_lost, :agent_died)}
+
+  defp launch(options, target, attempts) do
+    with {:ok, {agent, port, _id} = place} <- Pool.checkout() do
+      case start(options, target, place) do
+        {:error, :closed} ->
+          Pool.leave(agent, port)
+          launch(options, target, attempts - 1)
+
+        answer ->
+          answer
+      end
+    end
+  end
+
+  defp start(options, target, place) do
+    frame = place |> id() |> Protocol.encode({options.mode, request(options.request, target)})
+
+    if byte_size(frame) > Protocol.max_frame() do
+      {:error, Error.new(90, :request_too_big)}
+    else
+      # Not kept: a session is small.
+      options = %{options | request: nil, owner: options.owner || self()}
+
+      case GenServer.start(__MODULE__, {self(), options, place, frame}) do
+        {:error, {:shutdown, reason}} -> {:error, reason}
+        answer -> answer
+      end
+    end
+  end
+
+  defp id(:dedicated), do: nil
+  defp id({_agent, _port, id}), do: id
+
+  defp request(request, nil), do: request
+  defp request(request, target), do: Map.put(request, :target, target)
+
+  @impl true
+  def init({starter, options, place, frame}) do
+    Process.flag(:trap_exit, true)
+
+    with {:ok, state} <- connect(place, options),
+         {status, _, outbox} when status != :closed <- Outbox.push(state.outbox, frame, nil) do
+      # Not by start_link: GenServer would take even a normal exit of its parent for the end.
+      Process.link(starter)
+
+      machine =
+        Machine.new(
+          mode: options.mode,
+          linger: options.linger,
+          orphan_policy: options.orphan_policy,
+          proceeded?: options.auto_proceed,
+          pty?: options.pty?
+        )
+
+      state = %{state | outbox: outbox, machine: machine, tag: options.tag}
+      {:ok, own(state, options.owner)}
+    else
+      {:closed, _, _} -> {:stop, {:shutdown, :closed}}
+      {:error, reason} -> {:stop, {:shutdown, reason}}
+    end
+  end
+
+  defp connect(:dedicated, _options) do
+    with {:ok, port} <- Program.open(),
+         do: {:ok, %__MODULE__{outbox: Outbox.new(port), os_pid: Program.os_pid(port)}}
+  end
+
+  defp connect({agent, port, id}, options) do
+    monitor = Process.monitor(agent)
+    :ok = Linx.Agent.register(agent, id, options.orphan_policy)
+    {:ok, %__MODULE__{outbox: Outbox.new(port), id: id, agent: {agent, monitor}}}
+  end
+
+  defp own(state, owner), do: %{state | owner: owner, owner_monitor: Process.monitor(owner)}
+
+  @impl true
+  def handle_call({:set_owner, owner}, _from, state) do
+    Process.demonitor(state.owner_monitor, [:flush])
+    {:reply, :ok, own(state, owner)}
+  end
+
+  # What another session needs to enter this one.
+  def handle_call(:target, _from, %{machine: machine} = state) do
+    answer =
+      cond do
+        Machine.ended?(machine) -> {:error, :no_process}
+        machine.host_pid == nil -> {:error, :not_ready}
+        true -> {:ok, machine.host_pid, place(state)}
+      end
+
+    {:reply, answer, state}
+  end
+
+  def handle_call(request, from, state), do: step({:call, from, request}, state)
+
+  @impl true
+  def handle_cast({:forget, ref}, state), do: step({:forget, ref}, state)
+
+  @impl true
+  def handle_info({Linx.Agent, event}, state), do: step({:event, event}, state)
+
+  def handle_info({:DOWN, monitor, :process, _, _}, %{owner_monitor: monitor} = state),
+    do: step(:owner_down, state)
+
+  def handle_info({:DOWN, monitor, :process, _, _}, %{agent: {_, monitor}} = state),
+    do: step({:agent_down, @channel_lost}, state)
+
+  def handle_info({:grace_over, ref}, %{grace_timer: {_, ref}} = state),
+    do: step(:grace_over, %{state | grace_timer: nil})
+
+  def handle_info({Outbox, :flush}, state),
+    do: {:noreply, written(Outbox.flush(state.outbox), nil, state)}
+
+  def handle_info({port, {:data, frame}}, state) when is_port(port) do
+    case Protocol.decode_bare(frame) do
+      {:ok, event} -> step({:event, event}, state)
+      {:error, :malformed_frame} -> step({:agent_down, @channel_lost}, state)
+    end
+  end
+
+  def handle_info({port, {:exit_status, status}}, state) when is_port(port),
+    do: step({:agent_down, status}, state)
+
+  # Without an exit status before it: a write met a closed pipe while the guard is still at work.
+  def handle_info({:EXIT, port, _reason}, state) when is_port(port) do
+    if not Machine.ended?(state.machine),
+      do: Program.report_exit(port, state.os_pid, @channel_lost)
+
+    {:noreply, state}
+  end
+
+  def handle_info({:EXIT, _pid, :normal}, state), do: {:noreply, state}
+  def handle_info({:EXIT, _pid, reason}, state), do: {:stop, reason, state}
+  def handle_info(_other, state), do: {:noreply, state}
+
+  @impl true
+  def terminate(_reason, state) do
+    state = state_of(step(:shutdown, state))
+
+    if state.machine.ending != nil,
+      do: await_end(state, now() + (grace_left(state) || 0) + @patience)
+  end
+
+  # Calls are left alone: their callers hear that the session is gone.
+  defp await_end(state, deadline) do
+    if not Machine.ended?(state.machine) do
+      receive do
+        message
+        when elem(message, 0) in [Linx.Agent, :DOWN, :EXIT, :grace_over, Outbox] or
+               is_port(elem(message, 0)) ->
+          message |> handle_info(state) |> state_of() |> await_end(deadline)
+      after
+        max(deadline - now(), 0) -> :ok
+      end
+    end
+  end
+
+  defp state_of({:noreply, state}), do: state
+  defp state_of({:stop, _reason, state}), do: state
+
+  defp step(input, state) do
+    {machine, actions} = Machine.handle(state.machine, input)
+    perform(actions, %{state | machine: machine})
+  end
+
+  defp perform([], state), do: {:noreply, state}
+  defp perform([{:stop, reason}], state), do: {:stop, reason, state}
+  defp perform([action | rest], state), do: perform(rest, act(action, state))
+
+  defp act({:write, command, from}, state) do
+    frame = Protocol.encode(state.id, command)
+    written(Outbox.push(state.outbox, frame, from), from, state)
+  end
+
+  defp act({:reply, from, answer}, state) do
+    GenServer.reply(from, answer)
+    state
+  end
+
+  defp act({:tell, message}, state) do
+    send(state.owner, addressed(message, state.tag))
+    state
+  end
+
+  # A time that is running already stays where it ends earlier.
+  defp act({:grace, milliseconds}, state) do
+    milliseconds = min(milliseconds, grace_left(state) || milliseconds)
+    if state.grace_timer, do: Process.cancel_timer(elem(state.grace_timer, 0))
+    ref = make_ref()
+    %{state | grace_timer: {Process.send_after(self(), {:grace_over, ref}, milliseconds), ref}}
+  end
+
+  defp act(:ended, state) do
+    if state.agent, do: Process.demonitor(elem(state.agent, 1), [:flush])
+    for from <- Outbox.waiting(state.outbox), do: answer(from, {:error, :no_process})
+    %{state | outbox: Outbox.new(Outbox.port(state.outbox))}
+  end
+
+  defp addressed(message, :error), do: Tuple.insert_at(message, 0, :linx_process)
+
+  defp addressed(message, {:ok, tag}),
+    do: message |> Tuple.insert_at(0, tag) |> Tuple.insert_at(0, :linx_process)
+
+  # Frames that wait in an outbox whose port has closed are answered when the end is known.
+  defp written({status, froms, outbox}, from, state) do
+    for from <- froms, do: answer(from, :ok)
+    if status == :closed, do: answer(from, {:error, :no_process})
+    %{state | outbox: outbox}
+  end
+
+  defp answer(nil, _answer), do: :ok
+  defp answer(from, answer), do: GenServer.reply(from, answer)
+
+  defp place(%{agent: nil}), do: nil
+  defp place(%{agent: {agent, _}} = state), do: {agent, Outbox.port(state.outbox), state.id}
+
+  # `nil` where no grace is running; `false` is a timer that has fired.
+  defp grace_left(%{grace_timer: nil}), do: nil
+  defp grace_left(%{grace_timer: {timer, _ref}}), do: Process.read_timer(timer) || 0
+
+  defp now, do: System.monotonic_time(:millisecond)
+end
