@@ -106,18 +106,21 @@ Result<Launched> Launcher::Spawn(const Plan& plan, const int (&stdio)[3]) {
   // An init is born with the pid namespace whose PID 1 it is, and with the others that come along.
   const uint64_t flags = plan.init && !pid_namespace ? 0 : plan.namespaces;
 
-  HideHeapFromForks();
+  // On the stack, as all that the fork touches: `plan` is on the heap.
+  const bool with_init = plan.init;
+  InitPlan init = InitOf(plan, *child, proc_.get());
+  init.channel = ends.control.theirs.get();
+  init.pid_one = pid_namespace;
+  init.foreign_pids = pid_namespace;
+  init.workload_flags = plan.namespaces & ~flags;
+
   Launched launched;
+  HideHeapFromForks();
   int pidfd = -1;
   const long pid = Fork(flags, &pidfd);
   if (pid == 0) {
-    if (!plan.init) RunChild(*child);
-    InitPlan init = InitOf(plan, *child, proc_.get());
-    init.channel = ends.control.theirs.get();
-    init.pid_one = pid_namespace;
-    init.foreign_pids = pid_namespace;
-    init.workload_flags = plan.namespaces & ~flags;
-    RunInit(init);
+    if (with_init) RunInit(init);
+    RunChild(*child);
   }
   image_.Wipe();
   if (pid < 0) return Error::Of(Stage::clone, static_cast<int>(-pid));
@@ -165,20 +168,19 @@ Result<Launched> Launcher::Enter(const Plan& plan, const int (&stdio)[3], int ta
   child->channel = ends.channel.theirs.get();
   for (int i = 0; i < 3; ++i) child->stdio[i] = stdio[i];
 
+  EnterPlan enter;  // on the stack, as all that the fork touches
+  enter.init = InitOf(plan, *child, proc_.get());
+  enter.init.channel = ends.control.theirs.get();
+  enter.init.foreign_pids = (join & CLONE_NEWPID) != 0;
+  enter.namespaces = join;
+  enter.target_pidfd = target;
+  enter.with_init = plan.init;
+  enter.overflow_uid = overflow_uid_;
+
   HideHeapFromForks();
   int pidfd = -1;
   const long pid = Fork(0, &pidfd);
-  if (pid == 0) {
-    EnterPlan enter;
-    enter.init = InitOf(plan, *child, proc_.get());
-    enter.init.channel = ends.control.theirs.get();
-    enter.init.foreign_pids = (join & CLONE_NEWPID) != 0;
-    enter.namespaces = join;
-    enter.target_pidfd = target;
-    enter.with_init = plan.init;
-    enter.overflow_uid = overflow_uid_;
-    RunEnterHelper(&enter);
-  }
+  if (pid == 0) RunEnterHelper(&enter);
   image_.Wipe();
   if (pid < 0) return Error::Of(Stage::fork, static_cast<int>(-pid));
   Launched launched;
