@@ -20,7 +20,7 @@ defmodule Linx.DoctorTest do
       kernel: "6.18.4",
       uid: 0,
       capabilities: capabilities(Linx.Capabilities.Constants.all()),
-      agent: {:ok, "0.1.0", []},
+      agent: {:ok, "0.1.0", [:clone3, :pidfd, :seccomp, :landlock]},
       library_version: "0.1.0",
       privileged: @works,
       unprivileged: @works,
@@ -202,30 +202,26 @@ defmodule Linx.DoctorTest do
   end
 
   describe "clone3 and pidfd" do
-    test "a filter that answers ENOSYS is told from an old kernel" do
-      filtered = %{@works | time: {:error, 38, :clone}}
-      report = report(privileged: filtered, unprivileged: filtered)
-      assert %{status: :warn, found: "filtered" <> _} = check(report, "clone3")
-      assert %{status: :warn, fix: fix} = check(report, "namespace time")
-      assert fix =~ "clone3"
+    test "a call that the agent misses is filtered, or the kernel is old" do
+      filtered = report(agent: {:ok, "0.1.0", []})
+      assert %{status: :warn, found: "filtered" <> _} = check(filtered, "clone3")
+      assert %{status: :fail, found: "filtered" <> _} = check(filtered, "pidfd")
 
-      old = %{report | kernel: "5.2.0"}
+      old = %{filtered | kernel: "5.2.0"}
       assert %{status: :warn, found: "came with Linux 5.3"} = check(old, "clone3")
+      assert %{status: :fail, found: "came with Linux 5.3"} = check(old, "pidfd")
     end
 
-    test "nothing that works shows a pidfd" do
-      untried = Map.new(@all, &{&1, {:untried, "no agent"}})
-
-      report =
-        report(
-          privileged: untried,
-          unprivileged: untried,
-          pty: {:untried, ""},
-          filter: {:untried, ""}
-        )
-
+    test "without an agent they are only presumed" do
+      report = report(agent: {:missing, "/x"})
+      assert %{status: :warn} = check(report, "clone3")
       assert %{status: :warn} = check(report, "pidfd")
-      assert %{status: :fail} = check(%{report | kernel: "5.1.2"}, "pidfd")
+    end
+
+    test "without clone3 there is no time namespace" do
+      filtered = %{@works | time: {:error, 38, :clone}}
+      report = report(privileged: filtered, unprivileged: filtered)
+      assert %{status: :warn, fix: "allow clone3" <> _} = check(report, "namespace time")
     end
   end
 
@@ -240,14 +236,18 @@ defmodule Linx.DoctorTest do
       assert found =~ "seccomp_install"
     end
 
-    test "landlock: active, not active, not to be seen" do
-      assert %{status: :pass} = check(report(), "landlock")
+    test "landlock: what the agent says, else the list of security modules" do
+      assert %{status: :pass, found: "works"} = check(report(lsms: nil), "landlock")
 
-      assert %{status: :warn, fix: "boot with lsm=landlock,yama" <> _} =
-               check(report(lsms: ["yama"]), "landlock")
+      without = report(agent: {:ok, "0.1.0", []}, lsms: ["yama"])
+      assert %{status: :warn, found: "not active", fix: fix} = check(without, "landlock")
+      assert fix =~ "lsm=landlock,yama"
 
-      assert %{status: :warn, fix: "mount -t securityfs" <> _} =
-               check(report(lsms: nil), "landlock")
+      no_agent = report(agent: {:missing, "/x"})
+      assert %{status: :pass, found: "active"} = check(no_agent, "landlock")
+      assert %{status: :warn} = check(%{no_agent | lsms: ["yama"]}, "landlock")
+      assert %{status: :warn, found: found} = check(%{no_agent | lsms: nil}, "landlock")
+      assert found =~ "cannot be seen"
     end
 
     test "root without a capability that Linx needs is told which to add" do

@@ -12,7 +12,7 @@ defmodule Linx.Doctor.Host do
   @oldest {5, 4}
   @recommended {5, 9}
 
-  @enosys 38
+  @allow_calls "allow it (in a container: docker run --security-opt seccomp=unconfined)"
   @few 1_024
 
   @doc "The kernel, and its calls that the agent is built on."
@@ -42,45 +42,29 @@ defmodule Linx.Doctor.Host do
     end
   end
 
-  # A time namespace can be made by clone3 only.
   defp clone3(report) do
-    outcomes = [report.privileged[:time], report.unprivileged[:time]]
-
-    cond do
-      :ok in outcomes ->
+    case {Report.feature(report, :clone3), version(report.kernel) < {5, 3}} do
+      {true, _} ->
         pass("clone3", "works")
 
-      version(report.kernel) < {5, 3} ->
+      {_, true} ->
         warn("clone3", "came with Linux 5.3", "boot Linux 5.9 or newer")
 
-      Enum.any?(outcomes, &match?({:error, @enosys, _}, &1)) ->
-        warn(
-          "clone3",
-          "filtered: no time namespaces",
-          "allow clone3 (in a container: docker run --security-opt seccomp=unconfined)"
-        )
+      {false, _} ->
+        warn("clone3", "filtered: no time namespaces", @allow_calls)
 
-      Enum.any?(outcomes, &match?({:error, _, _}, &1)) ->
-        pass("clone3", "answers")
-
-      true ->
+      {nil, _} ->
         warn("clone3", "this kernel has it; not tried", Agent.fix(report))
     end
   end
 
-  # Every program that the agent starts is held by a pidfd.
+  # Every program that the agent starts is held by one.
   defp pidfd(report) do
-    outcomes = [report.pty, report.filter | Map.values(report.unprivileged)]
-
-    cond do
-      :ok in outcomes ->
-        pass("pidfd", "works")
-
-      version(report.kernel) < {5, 3} ->
-        fail("pidfd", "came with Linux 5.3", "boot Linux 5.9 or newer")
-
-      true ->
-        warn("pidfd", "this kernel has it; not tried", Agent.fix(report))
+    case {Report.feature(report, :pidfd), version(report.kernel) < {5, 3}} do
+      {true, _} -> pass("pidfd", "works")
+      {_, true} -> fail("pidfd", "came with Linux 5.3", "boot Linux 5.9 or newer")
+      {false, _} -> fail("pidfd", "filtered", @allow_calls)
+      {nil, _} -> warn("pidfd", "this kernel has it; not tried", Agent.fix(report))
     end
   end
 

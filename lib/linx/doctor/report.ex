@@ -91,6 +91,13 @@ defmodule Linx.Doctor.Report do
   def kernel_name(namespace) when namespace in @namespaces, do: Atom.to_string(namespace)
 
   @doc """
+  Whether the agent found a feature of the kernel; `nil` where there is no agent to ask.
+  """
+  @spec feature(t, atom) :: boolean | nil
+  def feature(%{agent: {:ok, _version, features}}, feature), do: feature in features
+  def feature(_report, _feature), do: nil
+
+  @doc """
   The path below `/proc/sys` of the limit on a kind of namespace.
 
       iex> Linx.Doctor.Report.max_sysctl(:user)

@@ -33,24 +33,19 @@ defmodule Linx.Doctor.Sandbox do
   defp seccomp(%{filter: {:untried, reason}} = report),
     do: warn("seccomp", "this kernel has it; not tried: #{reason}", Agent.fix(report))
 
-  defp landlock(%{lsms: nil}) do
-    warn(
-      "landlock",
-      "cannot be seen: securityfs is not mounted",
-      "mount -t securityfs securityfs /sys/kernel/security"
-    )
+  defp landlock(report) do
+    case {Report.feature(report, :landlock), report.lsms} do
+      {true, _} -> pass("landlock", "works")
+      {nil, nil} -> warn("landlock", "cannot be seen without the agent", Agent.fix(report))
+      {nil, lsms} -> if "landlock" in lsms, do: pass("landlock", "active"), else: inactive(lsms)
+      {false, lsms} -> inactive(lsms || [])
+    end
   end
 
-  defp landlock(%{lsms: lsms}) do
-    if "landlock" in lsms do
-      pass("landlock", "active")
-    else
-      warn(
-        "landlock",
-        "not active",
-        "boot with lsm=landlock,#{Enum.join(lsms, ",")} (Linux 5.13, CONFIG_SECURITY_LANDLOCK=y)"
-      )
-    end
+  defp inactive(lsms) do
+    order = Enum.join(["landlock" | lsms], ",")
+    fix = "boot Linux 5.13 or newer, built with CONFIG_SECURITY_LANDLOCK=y, with lsm=#{order}"
+    warn("landlock", "not active", fix)
   end
 
   defp capabilities(%{capabilities: nil}),
