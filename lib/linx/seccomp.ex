@@ -1,0 +1,174 @@
+defmodule Linx.Seccomp do
+  @moduledoc """
+  System call filters for a session that waits at its checkpoint.
+
+      {:ok, filter} = Linx.Seccomp.deny_list([:ptrace, :mount, :unshare])
+
+      {:ok, s} = Linx.Process.spawn(argv: ["/bin/sh", "-c", "unshare -U true"])
+      receive do {:linx_process, :ready, _pid} -> :ok end
+      :ok = Linx.Seccomp.install(s, filter)
+      :ok = Linx.Process.proceed(s)
+
+  A filter is a list of calls by name with an action for each, and an action for all others. The
+  agent compiles it with libseccomp for the machine's own architecture; calls of a foreign one,
+  and x32 calls on x86-64, kill the process. The filter is the last thing that happens before exec,
+  so an allow list need name nothing but `:execve` and what the workload itself calls (for a dynamic
+  program that includes what its loader calls). Installing a filter turns `no_new_privs` on: no exec of
+  a set-uid program raises privileges any more.
+
+  Filters compare names only. Several filters may be installed; the kernel runs all of them and the
+  strictest answer holds. Calls that make no entry into the kernel (`clock_gettime` through the vDSO)
+  are not seen by any filter.
+  """
+
+  alias Linx.Seccomp.{Builder, Filter}
+
+  @typedoc """
+  Why there is no filter. The last two: no agent could be asked, or libseccomp refused the rules as
+  a whole (`:e2big` for a filter of more than 4096 instructions).
+  """
+  @type error ::
+          {:error,
+           {:unknown_syscall, atom}
+           | {:duplicate_rule, atom}
+           | {:bad_action, term}
+           | {:bad_rule, term}
+           | {:unknown_option, term}
+           | {:missing_binary, Path.t()}
+           | {errno :: Linx.Errno.name(), detail :: String.t() | nil}
+           | atom}
+
+  @max_instructions 4096
+  @instruction_size 8
+
+  @doc """
+  Whether this kernel runs system call filters.
+  """
+  @spec supported?() :: boolean
+  def supported?, do: File.exists?("/proc/sys/kernel/seccomp/actions_avail")
+
+  @doc """
+  The architecture that filters are compiled for, such as `:x86_64` or `:aarch64`.
+  """
+  @spec arch() :: atom
+  def arch do
+    :erlang.system_info(:system_architecture)
+    |> List.to_string()
+    |> String.split("-", parts: 2)
+    |> hd()
+    |> String.to_atom()
+  end
+
+  @doc """
+  A builder without a rule, see `Linx.Seccomp.Builder`.
+  """
+  @spec builder() :: Builder.t()
+  def builder, do: Builder.new()
+
+  @doc """
+  A filter that allows these calls only.
+
+    * `:default` - action for every other call, default `:kill_process`
+
+  Errors as `from_rules/1`.
+  """
+  @spec allow_list([Filter.syscall()], default: Filter.action()) :: {:ok, Filter.t()} | error
+  def allow_list(names, opts \\ []) do
+    with {:ok, opts} <- options(opts, default: :kill_process) do
+      from_rules({[{:allow, names}], opts[:default]})
+    end
+  end
+
+  @doc """
+  A filter that refuses these calls.
+
+    * `:default` - action for every other call, default `:allow`
+    * `:deny_action` - action for these calls, default `{:errno, :eperm}`
+
+  A deny list stops only what its author thought of. For untrusted code use `allow_list/2`. Errors as
+  `from_rules/1`.
+  """
+  @spec deny_list([Filter.syscall()], default: Filter.action(), deny_action: Filter.action()) ::
+          {:ok, Filter.t()} | error
+  def deny_list(names, opts \\ []) do
+    with {:ok, opts} <- options(opts, default: :allow, deny_action: {:errno, :eperm}) do
+      from_rules({[{opts[:deny_action], names}], opts[:default]})
+    end
+  end
+
+  defp options(opts, defaults) do
+    case Enum.find(Keyword.keys(opts), &(not Keyword.has_key?(defaults, &1))) do
+      nil -> {:ok, Keyword.merge(defaults, opts)}
+      key -> {:error, {:unknown_option, key}}
+    end
+  end
+
+  @doc """
+  A filter from `{rules, default}`, a rule being `{action, names}`; see `t:Linx.Seccomp.Filter.action/0`.
+
+  The names are checked by compiling the filter in an agent, so this starts one if none runs.
+  Errors:
+
+    * `{:unknown_syscall, name}` - this architecture has no such call
+    * `{:duplicate_rule, name}` - two rules name it
+    * `{:bad_action, action}`, `{:bad_rule, rule}` - of the wrong form
+    * `{:missing_binary, path}` and the like - no agent could be asked
+  """
+  @spec from_rules({[Filter.rule()], Filter.action()}) :: {:ok, Filter.t()} | error
+  def from_rules({rules, default}) do
+    with {:ok, filter} <- Filter.new(rules, default),
+         {:ok, wire} <- Filter.to_wire(filter),
+         :ok <- compile(wire, filter) do
+      {:ok, filter}
+    end
+  end
+
+  def from_rules(other), do: {:error, {:bad_rule, other}}
+
+  # The agent names the call that it does not know.
+  defp compile(wire, %Filter{rules: rules}) do
+    case Linx.Agent.compile_seccomp(wire) do
+      {:ok, _bpf} ->
+        :ok
+
+      {:error, {:einval, detail} = reason} ->
+        names = Enum.flat_map(rules, fn {_action, names} -> names end)
+        unknown = Enum.find(names, &(Atom.to_string(&1) == detail))
+        {:error, if(unknown, do: {:unknown_syscall, unknown}, else: reason)}
+
+      error ->
+        error
+    end
+  end
+
+  @doc """
+  The `{rules, default}` that `from_rules/1` makes this filter of.
+  """
+  @spec to_rules(Filter.t()) :: {[Filter.rule()], Filter.action()}
+  def to_rules(%Filter{rules: rules, default: default}), do: {rules, default}
+
+  @doc """
+  Installs a filter in a session. At the checkpoint only.
+
+  Takes a filter, or a classic BPF program as a binary of 1 to 4096 instructions of 8 bytes (also as
+  `{:bpf, binary}`). It is tried at once in a process of its own and installed as the last step before
+  exec, in the order of the calls where there are several. Errors: `:not_ready`, `:running`,
+  `:no_process`, and `{:bad_filter, x}` for what is neither.
+  """
+  @spec install(GenServer.server(), Filter.t() | binary | {:bpf, binary}) :: :ok | error
+  def install(session, %Filter{} = filter) do
+    with {:ok, wire} <- Filter.to_wire(filter) do
+      Linx.Process.command(session, {:seccomp_rules, wire})
+    end
+  end
+
+  def install(session, {:bpf, bpf}) when is_binary(bpf), do: install(session, bpf)
+
+  def install(session, bpf)
+      when is_binary(bpf) and byte_size(bpf) > 0 and rem(byte_size(bpf), @instruction_size) == 0 and
+             byte_size(bpf) <= @max_instructions * @instruction_size do
+    Linx.Process.command(session, {:seccomp_install, bpf})
+  end
+
+  def install(_session, other), do: {:error, {:bad_filter, other}}
+end

@@ -1,0 +1,122 @@
+defmodule Linx.Seccomp.Filter do
+  @moduledoc """
+  A system call filter as rules: what happens to the named calls, and what to all others.
+
+      iex> {:ok, filter} = Linx.Seccomp.Filter.new([{:allow, [:read, :write]}], :kill_process)
+      iex> filter.default
+      :kill_process
+
+  A filter is data. It is compiled, for the architecture of the machine, by the agent that installs
+  it. `new/2` checks the form of the rules; whether every name is a system call here is checked
+  by `Linx.Seccomp`, whose functions are the usual way to make a filter.
+  """
+
+  @max_name 64
+
+  @enforce_keys [:rules, :default]
+  defstruct @enforce_keys
+
+  @typedoc """
+  What is done with a call:
+
+    * `:allow` - it is carried out
+    * `:log` - it is carried out and written to the audit log
+    * `{:errno, e}` - it is not carried out and fails with `e`, a name such as `:eperm` or 1..4095
+    * `:trap` - it is not carried out and the thread gets SIGSYS
+    * `:kill_thread` - the thread is killed
+    * `:kill_process` - the whole process is killed, as if by SIGSYS
+  """
+  @type action ::
+          :allow | :log | :trap | :kill_thread | :kill_process | {:errno, atom | 1..4095}
+
+  @typedoc "The name of a system call, such as `:openat`."
+  @type syscall :: atom
+
+  @type rule :: {action, [syscall]}
+  @type t :: %__MODULE__{rules: [rule], default: action}
+  @type error ::
+          {:error,
+           {:bad_action, term}
+           | {:bad_rule, term}
+           | {:duplicate_rule, syscall}
+           | {:unknown_syscall, syscall}}
+
+  @doc """
+  Makes a filter of rules and the action for every call that no rule names.
+
+      iex> Linx.Seccomp.Filter.new([{:allow, [:read]}, {:trap, [:read]}], :log)
+      {:error, {:duplicate_rule, :read}}
+      iex> Linx.Seccomp.Filter.new([{:permit, [:read]}], :log)
+      {:error, {:bad_action, :permit}}
+      iex> Linx.Seccomp.Filter.new([{:allow, :read}], :log)
+      {:error, {:bad_rule, {:allow, :read}}}
+  """
+  @spec new([rule], action) :: {:ok, t} | error
+  def new(rules, default) do
+    with {:ok, _} <- wire_action(default),
+         :ok <- check_rules(rules, MapSet.new()) do
+      {:ok, %__MODULE__{rules: rules, default: default}}
+    end
+  end
+
+  defp check_rules([], _seen), do: :ok
+
+  defp check_rules([{action, names} = rule | rest], seen) do
+    with {:ok, _} <- wire_action(action),
+         {:ok, seen} <- check_names(names, rule, seen) do
+      check_rules(rest, seen)
+    end
+  end
+
+  defp check_rules([rule | _], _seen), do: {:error, {:bad_rule, rule}}
+  defp check_rules(rules, _seen), do: {:error, {:bad_rule, rules}}
+
+  defp check_names([], _rule, seen), do: {:ok, seen}
+
+  defp check_names([name | rest], rule, seen) when is_atom(name) do
+    cond do
+      name in seen -> {:error, {:duplicate_rule, name}}
+      not word?(Atom.to_string(name)) -> {:error, {:unknown_syscall, name}}
+      true -> check_names(rest, rule, MapSet.put(seen, name))
+    end
+  end
+
+  defp check_names([name | _], _rule, _seen), do: {:error, {:bad_rule, name}}
+  defp check_names(_names, rule, _seen), do: {:error, {:bad_rule, rule}}
+
+  # What the agent would not even take for a name.
+  defp word?(name), do: byte_size(name) in 1..@max_name and not String.contains?(name, "\0")
+
+  @doc false
+  # The term that the agent compiles, see docs/protocol.md. A rule that only repeats the default
+  # is still sent, so that its names are checked.
+  @spec to_wire(t) :: {:ok, map} | error
+  def to_wire(%__MODULE__{rules: rules, default: default}) do
+    with {:ok, default} <- wire_action(default),
+         {:ok, rules} <- wire_rules(rules, []) do
+      {:ok, %{default: default, rules: rules}}
+    end
+  end
+
+  defp wire_rules([], wire), do: {:ok, Enum.reverse(wire)}
+
+  defp wire_rules([{action, names} | rest], wire) do
+    with {:ok, action} <- wire_action(action) do
+      wire_rules(rest, Enum.reduce(names, wire, &[{action, Atom.to_string(&1), []} | &2]))
+    end
+  end
+
+  @simple_actions [:allow, :log, :trap, :kill_thread, :kill_process]
+
+  defp wire_action(action) when action in @simple_actions, do: {:ok, action}
+  defp wire_action({:errno, code}) when code in 1..4095, do: {:ok, {:errno, code}}
+
+  defp wire_action({:errno, name} = action) when is_atom(name) do
+    case Linx.Errno.to_code(name) do
+      {:ok, code} -> {:ok, {:errno, code}}
+      :error -> {:error, {:bad_action, action}}
+    end
+  end
+
+  defp wire_action(action), do: {:error, {:bad_action, action}}
+end

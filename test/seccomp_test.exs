@@ -1,0 +1,108 @@
+defmodule Linx.SeccompTest do
+  use ExUnit.Case, async: true
+
+  alias Linx.Seccomp
+  alias Linx.Seccomp.{Builder, Filter}
+
+  doctest Linx.Seccomp
+  doctest Linx.Seccomp.Filter
+
+  @actions [:allow, :log, :trap, :kill_thread, :kill_process, {:errno, :eperm}, {:errno, 4095}]
+
+  describe "Filter.new/2" do
+    test "keeps rules and default as they were given" do
+      for action <- @actions do
+        rules = [{action, [:read, :write]}, {:allow, [:close]}]
+        assert {:ok, %Filter{rules: ^rules, default: ^action}} = Filter.new(rules, action)
+      end
+    end
+
+    test "refuses what is no action" do
+      for bad <- [
+            :deny,
+            "allow",
+            {:errno, 0},
+            {:errno, 4096},
+            {:errno, :enonsense},
+            {:errno, "1"}
+          ] do
+        assert Filter.new([], bad) == {:error, {:bad_action, bad}}
+        assert Filter.new([{bad, [:read]}], :allow) == {:error, {:bad_action, bad}}
+      end
+    end
+
+    test "refuses what is no rule" do
+      for bad <- [:read, {:allow}, {:allow, :read}, {:allow, [:read | :write]}] do
+        assert Filter.new([bad], :log) == {:error, {:bad_rule, bad}}
+      end
+
+      assert Filter.new(:allow, :log) == {:error, {:bad_rule, :allow}}
+      assert Filter.new([{:allow, ["read"]}], :log) == {:error, {:bad_rule, "read"}}
+    end
+
+    test "refuses two rules for one call" do
+      assert Filter.new([{:allow, [:read]}, {:log, [:write, :read]}], :trap) ==
+               {:error, {:duplicate_rule, :read}}
+
+      assert Filter.new([{:allow, [:read, :read]}], :trap) == {:error, {:duplicate_rule, :read}}
+    end
+  end
+
+  test "what cannot be a name is an unknown call" do
+    for bad <- [:"", :"read\0", String.to_atom(String.duplicate("x", 65))] do
+      assert Filter.new([{:allow, [bad]}], :log) == {:error, {:unknown_syscall, bad}}
+    end
+  end
+
+  test "the wire form names each call, with numbers for errors" do
+    {:ok, filter} =
+      Filter.new([{{:errno, :enosys}, [:mount, :umount2]}, {:kill_process, [:ptrace]}], :allow)
+
+    assert Filter.to_wire(filter) ==
+             {:ok,
+              %{
+                default: :allow,
+                rules: [
+                  {{:errno, 38}, "mount", []},
+                  {{:errno, 38}, "umount2", []},
+                  {:kill_process, "ptrace", []}
+                ]
+              }}
+  end
+
+  # Everything below is answered before an agent is asked.
+
+  test "a builder reports what is wrong when it is built" do
+    builder = Builder.new() |> Builder.allow(:read) |> Builder.deny([:read], :trap)
+    assert Builder.build(builder, :kill_process) == {:error, {:duplicate_rule, :read}}
+    assert Builder.build(Builder.new(), :kill) == {:error, {:bad_action, :kill}}
+    assert Builder.build(Builder.new(), default: :kill) == {:error, {:bad_action, :kill}}
+  end
+
+  test "an unknown option" do
+    assert Seccomp.allow_list([:read], defualt: :log) == {:error, {:unknown_option, :defualt}}
+    assert Seccomp.deny_list([:read], action: :log) == {:error, {:unknown_option, :action}}
+  end
+
+  test "rules of the wrong shape" do
+    assert Seccomp.from_rules([{:allow, [:read]}]) == {:error, {:bad_rule, [{:allow, [:read]}]}}
+    assert Seccomp.deny_list(:ptrace) == {:error, {:bad_rule, {{:errno, :eperm}, :ptrace}}}
+  end
+
+  test "to_rules/1 is the inverse of from_rules/1's argument" do
+    rules = [{:allow, [:read]}, {{:errno, 13}, [:openat]}]
+    {:ok, filter} = Filter.new(rules, :kill_process)
+    assert Seccomp.to_rules(filter) == {rules, :kill_process}
+  end
+
+  test "what is no filter is not installed" do
+    for bad <- ["", "seven b", String.duplicate("\0", 8 * 4097), {:bpf, ""}, :strict] do
+      assert {:error, {:bad_filter, _}} = Seccomp.install(self(), bad)
+    end
+  end
+
+  test "the machine's architecture" do
+    {uname, 0} = System.cmd("uname", ["-m"])
+    assert Atom.to_string(Seccomp.arch()) == String.trim(uname)
+  end
+end
