@@ -1,0 +1,227 @@
+defmodule Linx.Run.Options do
+  @moduledoc false
+  # The command line of `mix linx.run`, from words to a checked struct.
+
+  alias Linx.Capabilities.Constants
+
+  @namespaces Linx.Protocol.namespaces()
+  @max_id 4_294_967_294
+  @max_pid 2_147_483_647
+
+  defstruct command: [],
+            pty: :auto,
+            namespaces: [],
+            map_root: false,
+            enter: nil,
+            env: [],
+            cwd: nil,
+            uid: nil,
+            gid: nil,
+            caps: :unchanged,
+            seccomp: nil,
+            no_new_privs: false
+
+  @type t :: %__MODULE__{
+          command: [String.t()],
+          pty: :auto | boolean,
+          namespaces: [atom],
+          map_root: boolean,
+          enter: pos_integer | nil,
+          env: [{String.t(), String.t()}],
+          cwd: Path.t() | nil,
+          uid: non_neg_integer | nil,
+          gid: non_neg_integer | nil,
+          caps: :unchanged | {:drop | :keep, MapSet.t(atom)},
+          seccomp: {:deny | :allow, [atom]} | nil,
+          no_new_privs: boolean
+        }
+
+  # Each word with the field that it sets and how its value is read; a flag has no value.
+  @words %{
+    "pty" => {:pty, {:flag, true}},
+    "no-pty" => {:pty, {:flag, false}},
+    "ns" => {:namespaces, :namespaces},
+    "all-ns" => {:namespaces, {:flag, :all}},
+    "map-root" => {:map_root, {:flag, true}},
+    "enter" => {:enter, {1, @max_pid}},
+    "env" => {:env, :variable},
+    "cwd" => {:cwd, :path},
+    "uid" => {:uid, {0, @max_id}},
+    "gid" => {:gid, {0, @max_id}},
+    "cap-drop" => {:cap_drop, :capabilities},
+    "cap-keep" => {:cap_keep, :capabilities},
+    "no-caps" => {:cap_keep, {:flag, []}},
+    "seccomp-deny" => {:deny, :syscalls},
+    "seccomp-allow" => {:allow, :syscalls},
+    "no-new-privs" => {:no_new_privs, {:flag, true}}
+  }
+
+  # Given more than once, these add up; of the others the last one counts.
+  @lists [:env, :namespaces, :cap_drop, :cap_keep, :deny, :allow]
+
+  # An option of the left word with one of the right is a contradiction.
+  @exclusive [
+    {:cap_drop, :cap_keep, "--cap-drop excludes --cap-keep and --no-caps"},
+    {:deny, :allow, "--seccomp-deny excludes --seccomp-allow"},
+    {:enter, :map_root, "--enter excludes --map-root: an entered namespace has its maps already"}
+  ]
+
+  @spec parse([String.t()]) :: {:ok, t} | :help | {:error, String.t()}
+  def parse(words) do
+    with {:ok, given, command} <- read(words, %{}),
+         :ok <- check_exclusive(given),
+         :ok <- check_command(command) do
+      {:ok, from_given(given, command)}
+    end
+  end
+
+  defp read(["--" | command], given), do: {:ok, given, command}
+  defp read([word | _], _given) when word in ["--help", "-h"], do: :help
+
+  defp read(["--" <> option | rest], given) do
+    {word, value} =
+      case String.split(option, "=", parts: 2) do
+        [word, value] -> {word, value}
+        [word] -> {word, nil}
+      end
+
+    case Map.fetch(@words, word) do
+      {:ok, {field, kind}} -> read_value(word, field, kind, value, rest, given)
+      :error -> {:error, "unknown option --#{word} (see mix linx.run --help)"}
+    end
+  end
+
+  defp read(["-" <> _ = word | _], _given) do
+    {:error, "unknown option #{word} (see mix linx.run --help)"}
+  end
+
+  defp read(command, given), do: {:ok, given, command}
+
+  defp read_value(_word, field, {:flag, value}, nil, rest, given) do
+    read(rest, put(given, field, value))
+  end
+
+  defp read_value(word, _field, {:flag, _}, value, _rest, _given) do
+    {:error, "invalid option --#{word}: #{inspect(value)}, it takes no value"}
+  end
+
+  defp read_value(word, _field, kind, nil, rest, _given) when rest in [[], ["--"]] do
+    {:error, "invalid option --#{word}: no value, expected #{expected(kind)}"}
+  end
+
+  defp read_value(word, field, kind, nil, [value | rest], given) do
+    read_value(word, field, kind, value, rest, given)
+  end
+
+  defp read_value(word, field, kind, value, rest, given) do
+    case convert(kind, value) do
+      {:ok, converted} ->
+        read(rest, put(given, field, converted))
+
+      :error ->
+        {:error, "invalid option --#{word}: #{inspect(value)}, expected #{expected(kind)}"}
+    end
+  end
+
+  defp put(given, :namespaces, :all), do: Map.put(given, :namespaces, @namespaces)
+
+  defp put(given, field, value) when field in @lists do
+    Map.update(given, field, value, &(&1 ++ value))
+  end
+
+  defp put(given, field, value), do: Map.put(given, field, value)
+
+  defp convert({min, max}, value) do
+    case Integer.parse(value) do
+      {n, ""} when n in min..max -> if value == Integer.to_string(n), do: {:ok, n}, else: :error
+      _ -> :error
+    end
+  end
+
+  defp convert(:path, ""), do: :error
+  defp convert(:path, path), do: {:ok, path}
+
+  defp convert(:variable, value) do
+    case String.split(value, "=", parts: 2) do
+      [name, value] when name != "" -> {:ok, [{name, value}]}
+      _ -> :error
+    end
+  end
+
+  defp convert(:namespaces, value) do
+    names = Map.new(@namespaces, &{Atom.to_string(&1), &1})
+    convert_list(value, &Map.fetch(names, &1))
+  end
+
+  defp convert(:capabilities, "all"), do: {:ok, every_capability()}
+
+  defp convert(:capabilities, value) do
+    names = Map.new(every_capability(), &{Atom.to_string(&1), &1})
+
+    convert_list(value, fn name ->
+      Map.fetch(names, "cap_" <> (name |> String.downcase() |> String.replace_prefix("cap_", "")))
+    end)
+  end
+
+  # Whether there is such a call is for the agent to say.
+  defp convert(:syscalls, value) do
+    convert_list(value, fn name ->
+      if name =~ ~r/^[a-z0-9_]{1,64}$/, do: {:ok, String.to_atom(name)}, else: :error
+    end)
+  end
+
+  defp convert_list(value, convert) do
+    value
+    |> String.split(",")
+    |> Enum.reduce_while({:ok, []}, fn name, {:ok, items} ->
+      case convert.(name) do
+        {:ok, item} -> {:cont, {:ok, items ++ [item]}}
+        :error -> {:halt, :error}
+      end
+    end)
+  end
+
+  defp every_capability, do: 0xFFFFFFFFFFFFFFFF |> Constants.from_bits() |> Enum.to_list()
+
+  defp expected({min, max}), do: "#{min}..#{max}"
+  defp expected(:path), do: "a directory"
+  defp expected(:variable), do: "NAME=VALUE"
+  defp expected(:namespaces), do: "a list such as user,mount of #{Enum.join(@namespaces, " ")}"
+  defp expected(:capabilities), do: "a list such as net_admin,sys_chroot, or all"
+  defp expected(:syscalls), do: "a list of system calls such as ptrace,mount"
+
+  defp check_exclusive(given) do
+    case Enum.find(@exclusive, fn {a, b, _} -> given[a] && given[b] end) do
+      nil -> :ok
+      {_, _, message} -> {:error, message}
+    end
+  end
+
+  defp check_command([]), do: {:error, "no command (see mix linx.run --help)"}
+  defp check_command(["" | _]), do: {:error, "the command is empty"}
+  defp check_command(_command), do: :ok
+
+  defp from_given(given, command) do
+    namespaces = given |> Map.get(:namespaces, []) |> with_user(given[:map_root])
+
+    __MODULE__
+    |> struct(Map.drop(given, [:namespaces]))
+    |> Map.merge(%{
+      command: command,
+      namespaces: Enum.uniq(namespaces),
+      caps: caps(given),
+      seccomp: seccomp(given)
+    })
+  end
+
+  defp with_user(namespaces, true), do: [:user | namespaces]
+  defp with_user(namespaces, _), do: namespaces
+
+  defp caps(%{cap_drop: drop}), do: {:drop, MapSet.new(drop)}
+  defp caps(%{cap_keep: keep}), do: {:keep, MapSet.new(keep)}
+  defp caps(_given), do: :unchanged
+
+  defp seccomp(%{deny: names}), do: {:deny, Enum.uniq(names)}
+  defp seccomp(%{allow: names}), do: {:allow, Enum.uniq(names)}
+  defp seccomp(_given), do: nil
+end

@@ -1,0 +1,192 @@
+defmodule Linx.Run.Runner do
+  @moduledoc false
+  # Runs one workload in the foreground, from checked options to its outcome.
+
+  alias Linx.Run.{Checkpoint, Command, Input, Options, StdinSocket, Terminal}
+
+  # How often the terminal is asked for its size. There is no SIGWINCH to be had before OTP 28.
+  @size_interval_ms 250
+  @default_size {24, 80}
+  @end_of_input <<4>>
+
+  defstruct [:options, :filter, :session, :terminal, :size, pty?: false]
+
+  @typep outcome ::
+           {:exited, non_neg_integer} | {:signaled, pos_integer} | :aborted | {:error, term}
+
+  @doc false
+  @spec run(Options.t()) :: outcome
+  def run(%Options{} = options) do
+    pty? = if options.pty == :auto, do: Terminal.interactive?(), else: options.pty
+
+    with {:ok, filter} <- Checkpoint.filter(options),
+         {:ok, path} <- find_command(options) do
+      state = %__MODULE__{options: options, filter: filter, pty?: pty?}
+      with_stdin(pty?, &start(state, path, &1))
+    end
+  end
+
+  defp find_command(%Options{command: [name | _], env: env, enter: target, cwd: cwd}) do
+    path = List.keyfind(Enum.reverse(env), "PATH", 0, {"PATH", System.get_env("PATH")})
+    root = if target, do: "/proc/#{target}/root", else: ""
+    Command.resolve(name, elem(path, 1), cwd || File.cwd!(), root)
+  end
+
+  defp with_stdin(true, fun), do: fun.(:pty)
+
+  defp with_stdin(false, fun) do
+    with {:ok, stdin} <- StdinSocket.open() do
+      try do
+        StdinSocket.feed(stdin)
+        fun.(stdin: {:connect_unix, stdin.path})
+      after
+        StdinSocket.close(stdin)
+      end
+    end
+  end
+
+  defp start(%{options: options} = state, path, stdio) do
+    opts = session_options(options, path, stdio)
+
+    case launch(options.enter, opts) do
+      {:ok, session} ->
+        try do
+          loop(%{state | session: session})
+        after
+          Linx.Process.stop(session, 0)
+        end
+
+      error ->
+        error
+    end
+  end
+
+  defp launch(nil, opts), do: Linx.Process.spawn(opts)
+  defp launch(target, opts), do: Linx.Process.enter(target, opts)
+
+  @doc false
+  # The options of the session, those that were given and no others.
+  @spec session_options(Options.t(), Path.t(), term) :: keyword
+  def session_options(%Options{command: [_ | arguments]} = options, path, stdio) do
+    given = [
+      namespaces: if(options.namespaces != [], do: options.namespaces),
+      env: environment(options.env),
+      cwd: options.cwd,
+      uid: options.uid,
+      gid: options.gid,
+      no_new_privs: if(options.no_new_privs, do: true)
+    ]
+
+    [argv: [path | arguments], stdio: stdio] ++ Enum.reject(given, &match?({_, nil}, &1))
+  end
+
+  defp environment([]), do: nil
+  defp environment(env), do: Map.merge(System.get_env(), Map.new(env))
+
+  defp loop(state) do
+    receive do
+      {:linx_process, :ready, host_pid} ->
+        at_checkpoint(state, host_pid)
+
+      {:linx_process, :running} ->
+        if state.pty?, do: read_input(state.session)
+        loop(state)
+
+      {:linx_process, :pty_out, bytes} ->
+        IO.binwrite(:user, bytes)
+        loop(state)
+
+      # A command came too late or too often: the workload is not what was asked for.
+      {:linx_process, :refused, code, name} ->
+        {:error, Linx.Process.Error.new(code, name)}
+
+      # Exited, signaled, aborted or failed: nothing follows, and the session knows the details.
+      message when elem(message, 0) == :linx_process ->
+        outcome(state)
+
+      {:forward, signal} ->
+        Linx.Process.signal(state.session, signal)
+        loop(state)
+
+      :ask_size ->
+        Terminal.ask_size(state.terminal)
+        loop(state)
+
+      message ->
+        loop(resized(state, message))
+    end
+  end
+
+  defp at_checkpoint(state, host_pid) do
+    with :ok <- Checkpoint.apply(state.session, host_pid, state.options, state.filter) do
+      with_terminal(state, fn state ->
+        case Linx.Process.proceed(state.session) do
+          :ok -> loop(state)
+          # It ended at the checkpoint; the message that says how is on its way.
+          {:error, :no_process} -> outcome(state)
+          error -> error
+        end
+      end)
+    end
+  end
+
+  defp outcome(state) do
+    case Linx.Process.wait(state.session) do
+      {:ok, outcome} -> outcome
+      error -> error
+    end
+  end
+
+  defp with_terminal(%{pty?: false} = state, fun), do: fun.(state)
+
+  defp with_terminal(state, fun) do
+    Input.set_binary()
+
+    case Terminal.raw() do
+      {:ok, terminal} ->
+        Terminal.ask_size(terminal)
+
+        try do
+          fun.(%{state | terminal: terminal})
+        after
+          Terminal.restore(terminal)
+        end
+
+      # `--pty` with a stdin that is none.
+      {:error, _} ->
+        fun.(set_size(state, @default_size))
+    end
+  end
+
+  defp read_input(session) do
+    spawn_link(fn ->
+      Input.each(fn chunk ->
+        bytes = if chunk == :eof, do: @end_of_input, else: chunk
+        if Linx.Process.pty_write(session, bytes) == :ok, do: :ok, else: :stop
+      end)
+    end)
+  end
+
+  defp resized(%{terminal: nil} = state, _message), do: state
+
+  defp resized(state, message) do
+    case Terminal.size(state.terminal, message) do
+      :other ->
+        state
+
+      answer ->
+        Process.send_after(self(), :ask_size, @size_interval_ms)
+        set_size(state, size_or(answer, state.size))
+    end
+  end
+
+  defp size_or({:ok, size}, _last), do: size
+  defp size_or(:unknown, last), do: last || @default_size
+
+  defp set_size(%{size: size} = state, size), do: state
+
+  defp set_size(state, {rows, columns} = size) do
+    Linx.Process.pty_set_winsize(state.session, {rows, columns, 0, 0})
+    %{state | size: size}
+  end
+end

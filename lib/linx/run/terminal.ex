@@ -1,0 +1,105 @@
+defmodule Linx.Run.Terminal do
+  @moduledoc false
+  # The user's terminal in raw mode, held by a shell that puts it back.
+  #
+  # The shell is a port program on fds 3 and 4, so its fds 0 to 2 are the BEAM's and `stty` acts on
+  # the terminal itself. It restores the terminal when it is told to and also when its fd 3 closes, which
+  # happens however the BEAM ends. Being in a session of its own it gets no signal of the
+  # terminal's, neither its hang-up nor SIGWINCH: that is why the size is asked for and not announced.
+
+  @enforce_keys [:port]
+  defstruct @enforce_keys
+
+  @type t :: %__MODULE__{port: port}
+  @type size :: {rows :: non_neg_integer, columns :: non_neg_integer}
+
+  @script """
+  saved=$(stty -g 2>/dev/null) && stty raw -echo 2>/dev/null || { echo failed >&4; exit 1; }
+  echo raw >&4
+  while read -r line <&3; do
+    if [ "$line" = size ]; then stty size >&4 2>/dev/null || echo 0 0 >&4; else break; fi
+  done
+  stty "$saved"
+  """
+
+  @doc false
+  # Whether the BEAM's stdin and stdout are both a terminal.
+  @spec interactive?() :: boolean
+  def interactive? do
+    port = shell("test -t 0 && test -t 1", [])
+
+    receive do
+      {^port, {:exit_status, status}} -> status == 0
+    end
+  end
+
+  @doc false
+  @spec raw() :: {:ok, t} | {:error, String.t()}
+  def raw do
+    port = shell(@script, line: 100)
+
+    case answer(port) do
+      {:ok, "raw"} -> {:ok, %__MODULE__{port: port}}
+      _ -> {:error, "stdin is no terminal that stty can set"}
+    end
+  end
+
+  @doc false
+  # Asks for the size; the answer comes as a message that `size/2` reads.
+  @spec ask_size(t) :: :ok
+  def ask_size(%__MODULE__{port: port}) do
+    tell(port, "size\n")
+  end
+
+  @doc false
+  # The size that a message brings, or :other if it is none of this terminal's.
+  @spec size(t, term) :: {:ok, size} | :unknown | :other
+  def size(%__MODULE__{port: port}, {port, {:data, {:eol, line}}}) do
+    case line |> String.split() |> Enum.map(&Integer.parse/1) do
+      [{rows, ""}, {columns, ""}] when rows in 0..65_535 and columns in 0..65_535 ->
+        {:ok, {rows, columns}}
+
+      _ ->
+        :unknown
+    end
+  end
+
+  def size(_terminal, _message), do: :other
+
+  @doc false
+  # Returns once the terminal is as it was.
+  @spec restore(t) :: :ok
+  def restore(%__MODULE__{port: port}) do
+    tell(port, "restore\n")
+    drain(port)
+  end
+
+  defp drain(port) do
+    receive do
+      {^port, {:exit_status, _}} -> :ok
+      {^port, _} -> drain(port)
+    end
+  end
+
+  defp answer(port) do
+    receive do
+      {^port, {:data, {:eol, line}}} -> {:ok, line}
+      {^port, {:exit_status, status}} -> {:error, status}
+    end
+  end
+
+  # A port whose program has ended takes no command; its exit_status is in the mailbox then.
+  defp tell(port, text) do
+    Port.command(port, text)
+    :ok
+  rescue
+    ArgumentError -> :ok
+  end
+
+  defp shell(script, opts) do
+    Port.open(
+      {:spawn_executable, "/bin/sh"},
+      [:nouse_stdio, :exit_status, :binary, args: ["-c", script]] ++ opts
+    )
+  end
+end
