@@ -248,9 +248,13 @@ long SetGroups(Child* child) {
   return rc == -EPERM && plan.groups_optional ? 0 : rc;
 }
 
+// The kernel says EINVAL of an id that the user namespace does not map.
+long Unless(bool optional, long rc) { return rc == -EINVAL && optional ? 0 : rc; }
+
 long SetGid(Child* child) {
   const uint32_t gid = child->plan.gid;
-  return child->plan.set_gid ? raw::Call(SYS_setresgid, gid, gid, gid) : 0;
+  if (!child->plan.set_gid) return 0;
+  return Unless(child->plan.ids_optional, raw::Call(SYS_setresgid, gid, gid, gid));
 }
 
 // Orders that wait for the new ids need the permitted set to outlive the old ones.
@@ -261,7 +265,7 @@ long SetUid(Child* child) {
     const long rc = Prctl(PR_SET_KEEPCAPS, 1);
     if (rc < 0) return rc;
   }
-  return raw::Call(SYS_setresuid, uid, uid, uid);
+  return Unless(child->plan.ids_optional, raw::Call(SYS_setresuid, uid, uid, uid));
 }
 
 // After a change of uid with kept capabilities: raise what is permitted to carry the orders out,

@@ -29,6 +29,7 @@ struct ChildPlan {
   bool set_gid = false;
   bool set_groups = false;       // to `groups`; set wherever uid or gid are
   bool groups_optional = false;  // nobody named the groups: where the kernel forbids it, go on
+  bool ids_optional = false;     // nobody named uid and gid: unmapped ones are left as they are
   bool controlling_tty = false;  // stdio[0] becomes it
   bool check_cwd = false;        // refuse a cwd outside the root even if none was named
   bool no_new_privs = false;

@@ -66,12 +66,14 @@ void Join(const EnterPlan& plan) {
   Fail(plan, Stage::setns, rc);
 }
 
-// An id that the joined user namespace does not map would own the host's files and nothing inside.
+// An id that the joined user namespace does not map owns the host's files and nothing inside. Where
+// the caller named none, the workload becomes the namespace's root, if that is mapped.
 void BecomeMapped(EnterPlan* plan) {
   ChildPlan& child = plan->init.child;
-  if ((plan->namespaces & CLONE_NEWUSER) == 0) return;
-  if (!child.set_uid && raw::Call(SYS_getuid) == plan->overflow_uid) child.set_uid = true;
-  if (!child.set_gid && raw::Call(SYS_getgid) == plan->overflow_uid) child.set_gid = true;
+  if ((plan->namespaces & CLONE_NEWUSER) == 0 || child.set_uid || child.set_gid) return;
+  child.ids_optional = true;
+  child.set_uid = raw::Call(SYS_getuid) == plan->overflow_uid;
+  child.set_gid = raw::Call(SYS_getgid) == plan->overflow_uid;
   if (child.set_uid || child.set_gid) child.set_groups = true;
 }
 
