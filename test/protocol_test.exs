@@ -1,0 +1,132 @@
+defmodule Linx.ProtocolTest do
+  use ExUnit.Case, async: true
+
+  doctest Linx.Protocol
+
+  alias Linx.Protocol
+
+  defp frame(term), do: :erlang.term_to_binary(term)
+
+  test "every word of the definition is known, once a kind" do
+    definition = File.read!("c_src/protocol.def")
+
+    for [line, kind, name] <- Regex.scan(~r/^LINX_([A-Z]+)\(([a-z_0-9]+)/m, definition) do
+      kind = kind |> String.downcase() |> String.to_existing_atom()
+      assert String.to_existing_atom(name) in Map.fetch!(Protocol.names(), kind), line
+    end
+
+    for {kind, names} <- Protocol.names() do
+      assert names == Enum.uniq(names), "#{kind} has a word twice"
+
+      assert length(names) ==
+               length(Regex.scan(~r/^LINX_#{String.upcase("#{kind}")}\(/m, definition))
+    end
+  end
+
+  test "every option that goes to the agent is a key of the definition" do
+    {:ok, options} =
+      Linx.Process.Options.validate(:spawn,
+        argv: ["/x"],
+        namespaces: [:user],
+        env: [],
+        stdio: :pty,
+        cwd: "/",
+        no_new_privs: true,
+        orphan_policy: :linger,
+        auto_proceed: true,
+        init: true,
+        uid: 0,
+        gid: 0,
+        groups: []
+      )
+
+    assert Enum.sort([:target | Map.keys(options.request)]) == Enum.sort(Protocol.names().key)
+  end
+
+  test "every event, with an id and bare" do
+    for event <- [
+          {:status, :spawned, 7},
+          {:status, :ready, 1},
+          {:status, :running},
+          {:status, :exited, 255},
+          {:status, :signaled, 9},
+          {:status, :aborted, 1},
+          {:pty_out, <<0, 255>>},
+          {:seccomp_filter, "12345678"}
+        ] do
+      assert Protocol.decode(frame({3, event})) == {:ok, {3, event}}
+      assert Protocol.decode_bare(frame(event)) == {:ok, event}
+    end
+  end
+
+  test "an error and a refusal have a detail or nil" do
+    for kind <- [:error, :refused] do
+      assert Protocol.decode(frame({3, {kind, 2, :execve}})) ==
+               {:ok, {3, {kind, 2, :execve, nil}}}
+
+      assert Protocol.decode(frame({3, {kind, 2, :execve, "/x"}})) ==
+               {:ok, {3, {kind, 2, :execve, "/x"}}}
+
+      assert Protocol.decode_bare(frame({kind, 2, :execve})) == {:ok, {kind, 2, :execve, nil}}
+    end
+  end
+
+  test "what concerns no session has no id" do
+    for answer <- [{:hello, %{protocol: 1}}, {:stats, %{}}, {:capabilities, [:cap_chown]}],
+        do: assert(Protocol.decode(frame(answer)) == {:ok, {nil, answer}})
+
+    assert Protocol.decode(frame({:refused, 22, :malformed_command})) ==
+             {:ok, {nil, {:refused, 22, :malformed_command, nil}}}
+  end
+
+  test "what the agent has no business to send is malformed" do
+    for term <- [
+          nil,
+          [],
+          7,
+          {3},
+          {3, :running},
+          {-1, {:status, :running}},
+          {3, {:status, :exited}},
+          {3, {:status, :exited, -1}},
+          {3, {:status, :gone, 1}},
+          {3, {:pty_out, 'x'}},
+          {3, {:error, "2", :execve}},
+          {3, {:error, 2, "execve"}},
+          {3, {:error, 2, :execve, :x}},
+          {3, {:hello, %{}}},
+          {:stats, []},
+          {:spawn, %{}}
+        ] do
+      assert Protocol.decode(frame(term)) == {:error, :malformed_frame}
+      assert Protocol.decode_bare(frame(term)) == {:error, :malformed_frame}
+    end
+
+    for answer <- [{:hello, %{}}, {:stats, %{}}, {3, {:status, :running}}],
+        do: assert(Protocol.decode_bare(frame(answer)) == {:error, :malformed_frame})
+  end
+
+  test "decoding makes no atom" do
+    name = "linx_no_such_atom_#{System.unique_integer([:positive])}"
+    # {1, {error, 2, <name>}}
+    frame =
+      <<131, 104, 2, 97, 1, 104, 3, 119, 5, "error", 97, 2, 119, byte_size(name), name::binary>>
+
+    assert Protocol.decode(frame) == {:error, :malformed_frame}
+    assert_raise ArgumentError, fn -> String.to_existing_atom(name) end
+  end
+
+  test "a request is a frame that decodes to itself" do
+    request = {:spawn, %{argv: ["/bin/true"], init: true}}
+    assert Protocol.encode(9, request) |> :erlang.binary_to_term() == {9, request}
+    assert Protocol.encode(nil, request) |> :erlang.binary_to_term() == request
+  end
+
+  test "an event is terminal or it is not" do
+    for terminal <- [{:status, :aborted, 1}, {:error, 2, :execve, nil}, {:status, :exited, 0}],
+        do: assert(Protocol.terminal?(terminal))
+
+    for event <- [{:status, :spawned, 1}, {:refused, 16, :proceed, nil}, {:pty_out, ""}],
+        do: refute(Protocol.terminal?(event))
+  end
+end
