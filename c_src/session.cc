@@ -161,15 +161,42 @@ void Session::Handle(const Command& command) {
   std::visit([this](const auto& one) { Handle(one); }, command);
 }
 
+void Session::Refuse(int code, std::string_view name, std::string_view detail) {
+  events_.Refused(code, name, detail);
+  CommandName command;
+  if (refused_ || !plan_.fail_closed || !Find(name, &command)) return;
+  switch (command) {
+    case CommandName::cap_drop_bounding:
+      refused_ = Error::Of(Stage::cap_drop_bounding, code);
+      break;
+    case CommandName::cap_set_thread:
+      refused_ = Error::Of(Stage::cap_set_thread, code);
+      break;
+    case CommandName::cap_set_ambient:
+      refused_ = Error::Of(Stage::cap_set_ambient, code);
+      break;
+    case CommandName::seccomp_install:
+    case CommandName::seccomp_rules:
+      refused_ = Error::Of(Stage::seccomp_install, code, std::string(detail));
+      break;
+    default:
+      break;
+  }
+}
+
 bool Session::AtCheckpoint(CommandName command) {
   if (!proceed_) return true;
-  events_.Refused(EBUSY, Name(command));
+  Refuse(EBUSY, Name(command));
   return false;
 }
 
 void Session::Handle(const Proceed&) {
   if (!AtCheckpoint(CommandName::proceed)) return;
   proceed_ = true;
+  if (refused_) {
+    error_ = refused_;
+    return workload_.started() ? workload_.Kill() : Finish();
+  }
   if (state_ == SessionState::ready) state_ = SessionState::proceeding;
   Order order = {};
   order.kind = Order::Kind::proceed;
@@ -188,16 +215,16 @@ void Session::Handle(const Signal& signal) {
   } else if (signals_.size() < kMaxSignals) {
     signals_.push_back(signal.number);
   } else {
-    events_.Refused(ENOBUFS, Name(CommandName::signal));
+    Refuse(ENOBUFS, Name(CommandName::signal));
   }
 }
 
 void Session::OrderCap(CommandName command, Order::Kind kind, uint64_t a, uint64_t b, uint64_t c) {
   if (!AtCheckpoint(command)) return;
   if (((a | b | c) & ~AllCapabilities()) != 0) {
-    return events_.Refused(EINVAL, Name(command), "no such capability");
+    return Refuse(EINVAL, Name(command), "no such capability");
   }
-  if (cap_orders_ == kMaxCapCommands) return events_.Refused(ENOBUFS, Name(command));
+  if (cap_orders_ == kMaxCapCommands) return Refuse(ENOBUFS, Name(command));
   ++cap_orders_;
   Order order = {};
   order.kind = kind;
@@ -221,7 +248,7 @@ void Session::Handle(const CapSetAmbient& caps) {
 }
 
 void Session::OrderFilter(CommandName command, const std::string& bpf) {
-  if (filters_ == kMaxFilters) return events_.Refused(ENOBUFS, Name(command));
+  if (filters_ == kMaxFilters) return Refuse(ENOBUFS, Name(command));
   ++filters_;
   Order order = {};
   order.kind = Order::Kind::filter;
@@ -239,22 +266,22 @@ void Session::Handle(const SeccompRules& rules) {
   const Result<std::string> bpf = CompileSeccomp(rules);
   if (!bpf.ok()) {
     const Error& error = bpf.error();
-    return events_.Refused(error.code, Name(CommandName::seccomp_rules), error.detail);
+    return Refuse(error.code, Name(CommandName::seccomp_rules), error.detail);
   }
   OrderFilter(CommandName::seccomp_rules, bpf.value());
 }
 
 void Session::Handle(const PtyIn& input) {
   const std::string_view name = Name(CommandName::pty_in);
-  if (!pty_) return events_.Refused(ENOTTY, name);
-  if (state_ != SessionState::running) return events_.Refused(EBUSY, name);
-  if (!pty_->Queue(input.bytes)) return events_.Refused(ENOBUFS, name);
+  if (!pty_) return Refuse(ENOTTY, name);
+  if (state_ != SessionState::running) return Refuse(EBUSY, name);
+  if (!pty_->Queue(input.bytes)) return Refuse(ENOBUFS, name);
   pty_->Feed();
   WatchPty();
 }
 
 void Session::Handle(const PtyWinsize& size) {
-  if (!pty_) return events_.Refused(ENOTTY, Name(CommandName::pty_winsize));
+  if (!pty_) return Refuse(ENOTTY, Name(CommandName::pty_winsize));
   pty_->SetWinsize(size);
 }
 

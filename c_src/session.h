@@ -51,6 +51,9 @@ class Session final : private WorkloadListener {
   // opened. The session may be over when this returns.
   void Start(UniqueFd target);
   void Handle(const Command& command);
+  // Answers that a command cannot be carried out. It changes nothing, but that a session which is
+  // to fail closed does not proceed after a refused restriction.
+  void Refuse(int code, std::string_view name, std::string_view detail = {});
   // The BEAM is gone: the session's orphan policy applies.
   void Orphan();
   // The outbox has room again.
@@ -113,6 +116,7 @@ class Session final : private WorkloadListener {
   pid_t spare_ = 0;
   pid_t child_pid_ = 0;
   std::optional<Error> error_;
+  std::optional<Error> refused_;
   std::optional<End> end_;
   bool proceed_ = false;   // said, by the BEAM or by the plan
   bool aborting_ = false;  // before running

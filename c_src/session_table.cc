@@ -160,7 +160,7 @@ void SessionTable::StartSession(std::optional<uint64_t> id, Plan plan) {
 
 void SessionTable::TakeAnonymous(std::string_view body) {
   Session* session = Find(kAnonymous);
-  if (session != nullptr) TakeCommand(session, EventsOf({}), TermReader(body));
+  if (session != nullptr) TakeCommand(session, TermReader(body));
 }
 
 void SessionTable::TakeEnvelope(std::string_view body) {
@@ -182,7 +182,7 @@ void SessionTable::TakeBare(TermReader reader) {
 void SessionTable::TakeSessionTerm(uint64_t id, TermReader reader) {
   if (TakeRequest(id, reader)) return;
   Session* session = Find(id);
-  if (session != nullptr) return TakeCommand(session, EventsOf(id), reader);
+  if (session != nullptr) return TakeCommand(session, reader);
   TermReader compile = reader;
   CommandName name;
   if (compile.ReadTupleOf(2) && compile.ReadName(&name) && name == CommandName::seccomp_compile) {
@@ -191,10 +191,10 @@ void SessionTable::TakeSessionTerm(uint64_t id, TermReader reader) {
   EventsOf(id).Refused(ENOENT, Name(Stage::unknown_session));
 }
 
-void SessionTable::TakeCommand(Session* session, Events events, TermReader reader) {
+void SessionTable::TakeCommand(Session* session, TermReader reader) {
   const std::variant<Command, CommandError> read = ReadCommand(reader);
   if (const auto* error = std::get_if<CommandError>(&read)) {
-    return events.Refused(error->code, error->refused_as, error->detail);
+    return session->Refuse(error->code, error->refused_as, error->detail);
   }
   session->Handle(std::get<Command>(read));
 }

@@ -56,7 +56,7 @@ class SessionTable {
   void TakeSessionTerm(uint64_t id, TermReader reader);
   bool TakeHello(TermReader reader);
   bool TakeRequest(std::optional<uint64_t> id, TermReader reader);
-  void TakeCommand(Session* session, Events events, TermReader reader);
+  void TakeCommand(Session* session, TermReader reader);
   void CompileSeccompFor(Events events, TermReader reader);
   void StartSession(std::optional<uint64_t> id, Plan plan);
   void SayHello();
