@@ -36,10 +36,7 @@ Result<Pair> MakePair() {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
     return Error::Last(Stage::socketpair);
   }
-  Pair pair{UniqueFd(fds[0]), UniqueFd(fds[1])};
-  // Ours alone: what a child reads at the checkpoint it waits for.
-  if (fcntl(pair.ours.get(), F_SETFL, O_NONBLOCK) < 0) return Error::Last(Stage::socketpair);
-  return pair;
+  return Pair{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
 uint32_t ReadOverflowUid(int proc_fd) {

@@ -93,13 +93,14 @@ class Signals {
 
  private:
   void OnSignal() {
-    struct signalfd_siginfo info;
-    while (read(fd_.get(), &info, sizeof(info)) == sizeof(info)) {
-      if (info.ssi_signo != SIGCHLD) {
+    struct signalfd_siginfo info[4];
+    const ssize_t n = read(fd_.get(), info, sizeof(info));
+    for (size_t i = 0; n > 0 && i < static_cast<size_t>(n) / sizeof(info[0]); ++i) {
+      if (info[i].ssi_signo != SIGCHLD) {
         table_.WindDown();
         continue;
       }
-      ReapStrays(launcher_, static_cast<pid_t>(info.ssi_pid));
+      ReapStrays(launcher_, static_cast<pid_t>(info[i].ssi_pid));
       // SIGCHLDs that came together are one: look for the others before long.
       if (!sweep_) sweep_ = loop_.After(kSweepMs, Handler::To<&Signals::OnSweep>(this));
     }

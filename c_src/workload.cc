@@ -59,7 +59,7 @@ Got Receive(int fd, Report* report, UniqueFd* passed) {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof(control);
-  const ssize_t n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+  const ssize_t n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (n < 0) return errno == EAGAIN || errno == EINTR ? Got::nothing : Got::closed;
   for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
        header = CMSG_NXTHDR(&message, header)) {
@@ -141,7 +141,7 @@ void Workload::Order(std::string record) {
 void Workload::FlushOrders() {
   while (!orders_.empty() && channel_) {
     const std::string& record = orders_.front();
-    const ssize_t n = send(channel_.get(), record.data(), record.size(), MSG_NOSIGNAL);
+    const ssize_t n = send(channel_.get(), record.data(), record.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0 && errno == EAGAIN) break;
     orders_.pop_front();  // sent, or nobody is left to read it
   }
