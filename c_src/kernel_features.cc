@@ -17,23 +17,23 @@ bool Knows(long nr) { return raw::Call(nr, -1, 0, 0, 0, 0) != -ENOSYS; }
 // landlock_create_ruleset(2) with LANDLOCK_CREATE_RULESET_VERSION answers the ABI.
 bool HasLandlock() { return raw::Call(SYS_landlock_create_ruleset, nullptr, 0, 1) > 0; }
 
-std::vector<std::string_view> Probe() {
-  std::vector<std::string_view> features;
-  if (raw::Call(SYS_clone3, nullptr, 0) != -ENOSYS) features.push_back("clone3");
-  if (Knows(SYS_pidfd_open)) features.push_back("pidfd");
+std::vector<Feature> Probe() {
+  std::vector<Feature> features;
+  if (raw::Call(SYS_clone3, nullptr, 0) != -ENOSYS) features.push_back(Feature::clone3);
+  if (Knows(SYS_pidfd_open)) features.push_back(Feature::pidfd);
   // A range that ends before it begins closes nothing.
-  if (raw::Call(SYS_close_range, ~0u, 0, 0) != -ENOSYS) features.push_back("close_range");
+  if (raw::Call(SYS_close_range, ~0u, 0, 0) != -ENOSYS) features.push_back(Feature::close_range);
   // SECCOMP_GET_ACTION_AVAIL without an argument is EFAULT where seccomp filters are built in.
-  if (raw::Call(SYS_seccomp, 2, 0, nullptr) == -EFAULT) features.push_back("seccomp");
-  if (HasLandlock()) features.push_back("landlock");
-  if (RunsSealed()) features.push_back("sealed_self");
+  if (raw::Call(SYS_seccomp, 2, 0, nullptr) == -EFAULT) features.push_back(Feature::seccomp);
+  if (HasLandlock()) features.push_back(Feature::landlock);
+  if (RunsSealed()) features.push_back(Feature::sealed_self);
   return features;
 }
 
 }  // namespace
 
-const std::vector<std::string_view>& Features() {
-  static const std::vector<std::string_view> features = Probe();
+const std::vector<Feature>& Features() {
+  static const std::vector<Feature> features = Probe();
   return features;
 }
 

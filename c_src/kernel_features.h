@@ -2,14 +2,15 @@
 #ifndef LINX_KERNEL_FEATURES_H_
 #define LINX_KERNEL_FEATURES_H_
 
-#include <string_view>
 #include <vector>
+
+#include "protocol.h"
 
 namespace linx {
 
-// Atoms of the `features` in hello: clone3, pidfd, close_range, seccomp, landlock, sealed_self (the
-// agent runs from memory that no workload can write).
-const std::vector<std::string_view>& Features();
+// The system calls that the running kernel knows, seccomp filters, landlock; and sealed_self: the
+// agent runs from memory that no workload can write.
+const std::vector<Feature>& Features();
 
 }  // namespace linx
 

@@ -18,8 +18,6 @@
 namespace linx {
 namespace {
 
-using std::literals::operator""sv;
-
 // The anonymous session's place in the table.
 constexpr uint64_t kAnonymous = 0;
 // Nothing is read of a BEAM that leaves this much unread.
@@ -261,11 +259,11 @@ void SessionTable::SayHello() {
   term.Atom(CommandName::hello);
   {
     MapWriter map(term);
-    map.Key("protocol"sv).Int(kProtocolVersion);
-    map.Key("version"sv).Binary(LINX_VERSION);
-    map.Key("pid"sv).Int(getpid());
-    ListWriter list(map.Key("features"sv));
-    for (const std::string_view feature : Features()) list.Item().Atom(feature);
+    map.Key(Field::protocol).Int(kProtocolVersion);
+    map.Key(Field::version).Binary(LINX_VERSION);
+    map.Key(Field::pid).Int(getpid());
+    ListWriter list(map.Key(Field::features));
+    for (const Feature feature : Features()) list.Item().Atom(feature);
   }
   outbox_.EndFrame();
 }
@@ -277,13 +275,13 @@ void SessionTable::SayStats() {
   term.Atom(CommandName::stats);
   {
     MapWriter map(term);
-    map.Key("sessions"sv).Uint(sessions_.size());
-    map.Key("sessions_started"sv).Uint(started_);
-    map.Key("bytes_in"sv).Uint(reader_.bytes_in());
-    map.Key("bytes_out"sv).Uint(outbox_.bytes_out());
-    map.Key("fds"sv).Uint(use.fds);
-    map.Key("resident_bytes"sv).Uint(use.resident_bytes);
-    ListWriter list(map.Key("pids"sv));
+    map.Key(Field::sessions).Uint(sessions_.size());
+    map.Key(Field::sessions_started).Uint(started_);
+    map.Key(Field::bytes_in).Uint(reader_.bytes_in());
+    map.Key(Field::bytes_out).Uint(outbox_.bytes_out());
+    map.Key(Field::fds).Uint(use.fds);
+    map.Key(Field::resident_bytes).Uint(use.resident_bytes);
+    ListWriter list(map.Key(Field::pids));
     for (const auto& [id, session] : sessions_) list.Item().Int(session->host_pid());
   }
   outbox_.EndFrame();
