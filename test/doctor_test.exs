@@ -40,7 +40,8 @@ defmodule Linx.DoctorTest do
         %{version: 2, path: "/sys/fs/cgroup", controllers: ~w(cpu memory), writable: true}
       ],
       limits: %{open_files: 20_000, processes: 63_000},
-      ptmx?: true
+      ptmx?: true,
+      systemd?: true
     }
 
     struct!(defaults, changes)
@@ -148,6 +149,14 @@ defmodule Linx.DoctorTest do
 
       assert %{status: :warn, found: "works as root; without root: EPERM in clone"} =
                check(report, "namespace net")
+    end
+
+    test "as root, what could not be tried without rights is a warning" do
+      untried = Map.new(@all, &{&1, {:untried, "this user namespace has no uid 65534"}})
+      check = check(report(unprivileged: untried), "namespace pid")
+      assert check.status == :warn
+      assert check.found == "works as root; without root: this user namespace has no uid 65534"
+      assert check.fix =~ "as an ordinary user"
     end
 
     test "an ordinary user is told the sysctl that forbids user namespaces" do
@@ -293,6 +302,9 @@ defmodule Linx.DoctorTest do
 
       assert %{status: :warn, fix: "systemd-run --user" <> _} =
                check(ordinary_user(cgroups: fixed), "cgroup v2")
+
+      assert %{fix: "as root: mkdir /sys/fs/cgroup/user.slice/linx && chown -R 1000 " <> _} =
+               check(ordinary_user(cgroups: fixed, systemd?: false), "cgroup v2")
 
       assert %{status: :warn, found: "writable: cpu; not writable: pids"} =
                check(report(cgroups: fixed), "cgroup v1")

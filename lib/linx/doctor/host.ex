@@ -104,12 +104,19 @@ defmodule Linx.Doctor.Host do
         pass("cgroup v2", "#{cgroup.path} is writable; controllers: #{names(cgroup.controllers)}")
 
       cgroup ->
-        warn("cgroup v2", "#{cgroup.path} is not writable", delegation(report))
+        warn("cgroup v2", "#{cgroup.path} is not writable", delegation(report, cgroup.path))
     end
   end
 
-  defp delegation(%{uid: 0}), do: "mount -o remount,rw /sys/fs/cgroup"
-  defp delegation(_report), do: "systemd-run --user --scope -p Delegate=yes $SHELL"
+  defp delegation(%{uid: 0}, _path), do: "mount -o remount,rw /sys/fs/cgroup"
+
+  defp delegation(%{systemd?: true}, _path),
+    do: "systemd-run --user --scope -p Delegate=yes $SHELL"
+
+  defp delegation(%{uid: uid}, path) do
+    own = Path.join(path, "linx")
+    "as root: mkdir #{own} && chown -R #{uid} #{own}, then echo PID > #{own}/cgroup.procs"
+  end
 
   defp cgroup_v1(report) do
     {writable, fixed} =

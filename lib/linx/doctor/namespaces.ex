@@ -109,7 +109,8 @@ defmodule Linx.Doctor.Namespaces do
   defp common_fix(_name, {:error, errno, stage}),
     do: "see #{errno_name(errno)} in the man page of #{stage}(2)"
 
-  defp common_fix(_name, {:untried, _reason}), do: "mend that, then run mix linx.doctor again"
+  defp common_fix(_name, {:untried, _reason}),
+    do: "run mix linx.doctor as an ordinary user to see"
 
   # Every one of them is made inside a user namespace, so that one may be what is used up.
   defp limit_fix(report, name) do

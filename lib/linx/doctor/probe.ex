@@ -9,7 +9,7 @@ defmodule Linx.Doctor.Probe do
   alias Linx.Doctor.{Hierarchy, Report, Trial}
 
   # The account that has no rights on any Linux: nobody.
-  @unprivileged_uid "65534"
+  @unprivileged_uid 65_534
 
   @sysctls ~w(
     kernel/apparmor_restrict_unprivileged_userns kernel/pid_max kernel/pty/max kernel/pty/nr
@@ -39,7 +39,8 @@ defmodule Linx.Doctor.Probe do
       lsms: lsms(),
       cgroups: Hierarchy.all(),
       limits: limits(),
-      ptmx?: File.exists?("/dev/ptmx")
+      ptmx?: File.exists?("/dev/ptmx"),
+      systemd?: File.dir?("/run/systemd/system")
     }
 
     close(agent)
@@ -88,12 +89,24 @@ defmodule Linx.Doctor.Probe do
   defp unprivileged(_uid, agent, _path), do: each_namespace(agent, &Enum.uniq([:user, &1]))
 
   defp open_unprivileged(path) do
-    ids = ["--reuid", @unprivileged_uid, "--regid", @unprivileged_uid, "--clear-groups"]
+    id = Integer.to_string(@unprivileged_uid)
+    args = ["--reuid", id, "--regid", id, "--clear-groups", "--inh-caps=-all", path]
 
-    case System.find_executable("setpriv") do
-      nil -> {:error, "setpriv is not installed (apt-get install util-linux)"}
-      setpriv -> Trial.open(setpriv, ids ++ ["--inh-caps=-all", path])
+    case {System.find_executable("setpriv"), mapped?(@unprivileged_uid)} do
+      {nil, _} -> {:error, "setpriv of util-linux is not installed"}
+      {_, false} -> {:error, "this user namespace has no uid #{id}"}
+      {setpriv, true} -> Trial.open(setpriv, args)
     end
+  end
+
+  defp mapped?(uid) do
+    "/proc/self/uid_map"
+    |> File.read!()
+    |> String.split("\n", trim: true)
+    |> Enum.any?(fn line ->
+      [first, _outside, count] = line |> String.split() |> Enum.map(&String.to_integer/1)
+      uid >= first and uid < first + count
+    end)
   end
 
   defp each_namespace(agent, namespaces_of) do

@@ -17,6 +17,7 @@ defmodule Linx.Doctor.Report do
     * `:cgroups` - the mounted hierarchies
     * `:limits` - soft limits, an integer or `:unlimited`
     * `:ptmx?` - whether `/dev/ptmx` is there
+    * `:systemd?` - whether systemd runs the machine
   """
 
   alias Linx.Capabilities
@@ -49,7 +50,8 @@ defmodule Linx.Doctor.Report do
           lsms: [String.t()] | nil,
           cgroups: [cgroup],
           limits: %{open_files: limit, processes: limit},
-          ptmx?: boolean
+          ptmx?: boolean,
+          systemd?: boolean
         }
 
   @type limit :: non_neg_integer | :unlimited
@@ -70,7 +72,8 @@ defmodule Linx.Doctor.Report do
     :lsms,
     :cgroups,
     :limits,
-    :ptmx?
+    :ptmx?,
+    :systemd?
   ]
   defstruct @enforce_keys
 

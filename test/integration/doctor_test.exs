@@ -1,0 +1,96 @@
+defmodule Linx.Integration.DoctorTest do
+  # Not async: it counts what is in the directory for temporary files.
+  use Linx.Case, async: false
+
+  alias Linx.Doctor
+
+  @root Path.expand("../..", __DIR__)
+
+  @names [
+    "agent",
+    "kernel",
+    "clone3",
+    "pidfd",
+    "namespace user",
+    "namespace mount",
+    "namespace uts",
+    "namespace ipc",
+    "namespace cgroup",
+    "namespace net",
+    "namespace time",
+    "namespace pid",
+    "user namespace limits",
+    "seccomp",
+    "landlock",
+    "capabilities",
+    "pty",
+    "cgroup v2",
+    "cgroup v1",
+    "open files",
+    "processes"
+  ]
+
+  defp doctor(args) do
+    System.cmd("mix", ["linx.doctor" | args], cd: @root, env: [{"MIX_ENV", "test"}])
+  end
+
+  defp temporary, do: System.tmp_dir!() |> File.ls!() |> Enum.filter(&(&1 =~ "linx_doctor_"))
+
+  defp cgroups, do: Path.wildcard("/sys/fs/cgroup/**/linx_doctor_*")
+
+  setup do
+    before = {temporary(), cgroups()}
+    on_exit(fn -> assert {temporary(), cgroups()} == before end)
+  end
+
+  test "answers every line, with the agent tried out" do
+    checks = Doctor.examine()
+    assert Enum.map(checks, & &1.name) == @names
+    by_name = Map.new(checks, &{&1.name, &1})
+
+    assert by_name["agent"].found =~ ~r/^\d+\.\d+\.\d+/
+    assert by_name["pty"].found =~ "works"
+    assert by_name["seccomp"].found =~ "a filter holds"
+    assert by_name["pidfd"].status == :pass
+    refute Enum.any?(checks, &(&1.found =~ "did not answer"))
+  end
+
+  @tag :root
+  @tag :user_namespaces
+  test "root tries every namespace with and without rights" do
+    for check <- Doctor.examine(), String.starts_with?(check.name, "namespace ") do
+      assert {check.name, check.found} == {check.name, "works as root and without root"}
+    end
+  end
+
+  @tag :user_namespaces
+  test "the task prints a line a check, plainly where stdout is no terminal" do
+    assert {output, 0} = doctor([])
+    lines = String.split(output, "\n", trim: true)
+    assert length(lines) == length(@names)
+
+    for {line, name} <- Enum.zip(lines, @names) do
+      assert line =~ ~r/^(pass|warn)  #{name} /
+      assert String.starts_with?(line, "pass") or line =~ ". Fix: "
+    end
+  end
+
+  @tag :user_namespaces
+  test "--json prints one object and nothing else" do
+    assert {output, 0} = doctor(["--json"])
+    assert output =~ ~r/\A\{"able":true,"checks":\[\{.*\}\]\}\n\z/
+    for name <- @names, do: assert(output =~ ~s("name":"#{name}"))
+  end
+
+  # A user namespace of its own has limits of its own.
+  @tag :user_namespaces
+  test "a kind of namespace that is used up fails, with the sysctl to raise" do
+    script = "echo 0 > /proc/sys/user/max_net_namespaces && exec mix linx.doctor"
+    args = ["--user", "--map-root-user", "sh", "-c", script]
+
+    assert {output, 1} = System.cmd("unshare", args, cd: @root, env: [{"MIX_ENV", "test"}])
+    assert [line] = Regex.run(~r/^.*namespace net .*$/m, output)
+    assert line =~ ~r/^fail .*ENOSPC in clone\. Fix: sysctl -w user\.max_net_namespaces=\d+$/
+    assert output =~ ~r/^warn  user namespace limits  none allowed: net\. Fix: sysctl /m
+  end
+end
