@@ -24,6 +24,9 @@ for {tag, reason} <- unmet do
   IO.puts("Tests tagged #{inspect(tag)} are left out: #{reason}.")
 end
 
+# For Linx.Test.Leftovers: before any agent starts.
+Linx.Test.Leftovers.mark()
+
 ExUnit.start(
   assert_receive_timeout: 5_000,
   capture_log: true,
