@@ -1,0 +1,75 @@
+#include "protocol.h"
+
+#include <linux/sched.h>
+
+namespace linx {
+
+namespace {
+
+constexpr std::string_view kCommands[] = {
+#define LINX_COMMAND(name) #name,
+#include "protocol.def"
+};
+constexpr std::string_view kEvents[] = {
+#define LINX_EVENT(name) #name,
+#include "protocol.def"
+};
+constexpr std::string_view kStages[] = {
+#define LINX_STAGE(name) #name,
+#include "protocol.def"
+};
+constexpr std::string_view kKeys[] = {
+#define LINX_KEY(name) #name,
+#include "protocol.def"
+};
+constexpr std::string_view kValues[] = {
+#define LINX_VALUE(name) #name,
+#include "protocol.def"
+};
+constexpr std::string_view kFields[] = {
+#define LINX_FIELD(name) #name,
+#include "protocol.def"
+};
+constexpr std::string_view kFeatures[] = {
+#define LINX_FEATURE(name) #name,
+#include "protocol.def"
+};
+constexpr std::string_view kNamespaces[] = {
+#define LINX_NAMESPACE(name, clone_flag) #name,
+#include "protocol.def"
+};
+constexpr uint64_t kCloneFlags[] = {
+#define LINX_NAMESPACE(name, clone_flag) clone_flag,
+#include "protocol.def"
+};
+
+template <typename Enumerator, size_t kCount>
+bool FindIn(const std::string_view (&names)[kCount], std::string_view name, Enumerator* out) {
+  for (size_t i = 0; i < kCount; ++i) {
+    if (names[i] == name) {
+      *out = static_cast<Enumerator>(i);
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string_view Name(CommandName name) { return kCommands[static_cast<size_t>(name)]; }
+std::string_view Name(Event event) { return kEvents[static_cast<size_t>(event)]; }
+std::string_view Name(Stage stage) { return kStages[static_cast<size_t>(stage)]; }
+std::string_view Name(Key key) { return kKeys[static_cast<size_t>(key)]; }
+std::string_view Name(Value value) { return kValues[static_cast<size_t>(value)]; }
+std::string_view Name(Field field) { return kFields[static_cast<size_t>(field)]; }
+std::string_view Name(Feature feature) { return kFeatures[static_cast<size_t>(feature)]; }
+std::string_view Name(Namespace ns) { return kNamespaces[static_cast<size_t>(ns)]; }
+
+bool Find(std::string_view name, CommandName* out) { return FindIn(kCommands, name, out); }
+bool Find(std::string_view name, Key* out) { return FindIn(kKeys, name, out); }
+bool Find(std::string_view name, Value* out) { return FindIn(kValues, name, out); }
+bool Find(std::string_view name, Namespace* out) { return FindIn(kNamespaces, name, out); }
+
+uint64_t CloneFlag(Namespace ns) { return kCloneFlags[static_cast<size_t>(ns)]; }
+
+}  // namespace linx
