@@ -14,6 +14,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "protocol.h"
+
 namespace linx {
 
 enum class TermType : uint8_t { atom, integer, binary, tuple, list, map, other, end };
@@ -34,6 +36,15 @@ class TermReader {
   // The atom's name as its bytes stand in the frame: UTF-8, or Latin-1 from an old sender. Names
   // of the protocol are ASCII, where both are the same.
   bool ReadAtom(std::string_view* name);
+  // An atom that is one of an enum's names in protocol.def.
+  template <typename Enumerator>
+  bool ReadName(Enumerator* name) {
+    const TermReader start = *this;
+    std::string_view spelling;
+    if (ReadAtom(&spelling) && Find(spelling, name)) return true;
+    *this = start;
+    return false;
+  }
   // Fails for an integer out of the type's range, as for another kind.
   bool ReadInt(int64_t* value);
   bool ReadUint(uint64_t* value);
@@ -70,6 +81,8 @@ class TermReader {
     size_t size;
     bool tail;  // a tail follows the elements, which must be nil
   };
+  int Tag() const;
+  bool ReadStringByte(uint8_t* value);
   bool BeginList(List* list);
   bool EndList(const List& list);
 

@@ -40,6 +40,8 @@ class TermWriter {
  private:
   friend class MapWriter;
   friend class ListWriter;
+  static constexpr size_t kBinaryHeader = 5;
+
   Buffer* out_;
 };
 
