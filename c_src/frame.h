@@ -51,11 +51,11 @@ class FrameReader {
   uint64_t bytes_in() const { return bytes_in_; }
 
  private:
-  void DropSkipped();
+  void DropDone();
 
   Buffer buffer_;
-  size_t returned_ = 0;  // bytes at the front that the last frame handed out still uses
-  size_t skip_ = 0;      // bytes yet to come, or at the front, that belong to an oversize frame
+  // Bytes of the frame that was handed out last: at the front, or of an oversize one yet to come.
+  size_t done_ = 0;
   uint64_t bytes_in_ = 0;
 };
 
