@@ -1,0 +1,58 @@
+// A command to a live session, decoded and checked for itself; whether it fits the session's state
+// is the session's to say.
+#ifndef LINX_COMMAND_H_
+#define LINX_COMMAND_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "protocol.h"
+#include "result.h"
+#include "seccomp_rules.h"
+#include "term_reader.h"
+
+namespace linx {
+
+struct Proceed {};
+struct Abort {};
+struct Signal {
+  int number;  // 1..64
+};
+struct CapDropBounding {
+  uint64_t mask;
+};
+struct CapSetThread {
+  uint64_t effective, permitted, inheritable;
+};
+struct CapSetAmbient {
+  uint64_t mask;
+};
+struct SeccompInstall {
+  std::string bpf;  // a multiple of 8 bytes, 1..4096 instructions
+};
+struct PtyIn {
+  std::string_view bytes;  // inside the frame
+};
+struct PtyWinsize {
+  uint16_t rows, cols, xpix, ypix;
+};
+
+using Command = std::variant<Proceed, Abort, Signal, CapDropBounding, CapSetThread, CapSetAmbient,
+                             SeccompInstall, SeccompRules, PtyIn, PtyWinsize>;
+
+// The reader stands before the whole command term: an atom or a tuple. On failure the error's stage
+// is never used; `refused_as` is what `{:refused, errno, name}` names: the command where its tag is
+// known, `malformed_command` otherwise. Errors: EINVAL.
+struct CommandError {
+  int code;
+  std::string_view refused_as;
+  std::string detail;
+};
+std::variant<Command, CommandError> ReadCommand(TermReader& reader);
+
+}  // namespace linx
+
+#endif  // LINX_COMMAND_H_

@@ -1,0 +1,240 @@
+#include "request.h"
+
+#include <bitset>
+
+#include "envelope.h"
+
+namespace linx {
+
+namespace {
+
+constexpr uint64_t kMaxId = 4294967294;  // 4294967295 means "no change" to setresuid(2)
+constexpr uint64_t kMaxPid = INT32_MAX;
+constexpr uint64_t kMaxGraceMs = UINT32_MAX;
+constexpr size_t kMaxGroups = 65536;  // NGROUPS_MAX
+
+// Bytes that C strings can carry.
+bool ReadString(TermReader& reader, std::string* out) {
+  std::string_view bytes;
+  if (!reader.ReadBinary(&bytes) || bytes.find('\0') != bytes.npos) return false;
+  out->assign(bytes);
+  return true;
+}
+
+bool ReadStrings(TermReader& reader, std::vector<std::string>* out) {
+  return reader.ReadList([out](TermReader& element) {
+    // Not reserved ahead: a frame's list may be long and hold no string at all.
+    out->emplace_back();
+    return ReadString(element, &out->back());
+  });
+}
+
+bool ReadId(TermReader& reader, uint32_t* out) {
+  uint64_t id;
+  if (!reader.ReadUint(kMaxId, &id)) return false;
+  *out = static_cast<uint32_t>(id);
+  return true;
+}
+
+bool ReadArgv(TermReader& reader, Plan& plan) {
+  return ReadStrings(reader, &plan.argv) && !plan.argv.empty() && plan.argv[0][0] == '/';
+}
+
+bool ReadEnv(TermReader& reader, Plan& plan) {
+  if (!ReadStrings(reader, &plan.env.emplace())) return false;
+  for (const std::string& entry : *plan.env) {
+    const size_t name = entry.find('=');
+    if (name == 0 || name == entry.npos) return false;
+  }
+  return true;
+}
+
+bool ReadNamespaces(TermReader& reader, Plan& plan) {
+  plan.all_namespaces = false;
+  return reader.ReadList([&plan](TermReader& element) {
+    Namespace ns;
+    if (!element.ReadName(&ns)) return false;
+    plan.namespaces |= CloneFlag(ns);
+    return true;
+  });
+}
+
+bool ReadTarget(TermReader& reader, Plan& plan) {
+  uint64_t number;
+  if (reader.ReadUint(kMaxPid, &number)) {
+    plan.target = static_cast<int32_t>(number);
+    return number > 0;
+  }
+  Value word;
+  if (!reader.ReadTupleOf(2) || !reader.ReadName(&word) || word != Value::session_) return false;
+  if (!reader.ReadUint(kMaxSessionId, &number)) return false;
+  plan.target_session = number;
+  return true;
+}
+
+bool StdioKindOf(Value word, StdioKind* out) {
+  switch (word) {
+    case Value::inherit_:
+      *out = StdioKind::inherit;
+      return true;
+    case Value::devnull_:
+      *out = StdioKind::devnull;
+      return true;
+    case Value::pty_:
+      *out = StdioKind::pty;
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool ReadDirective(TermReader& reader, Stdio* out) {
+  Value word;
+  // One terminal is all three fds or none.
+  if (reader.ReadName(&word)) return StdioKindOf(word, &out->kind) && out->kind != StdioKind::pty;
+  if (!reader.ReadTupleOf(2) || !reader.ReadName(&word)) return false;
+  out->kind = StdioKind::connect_unix;
+  // A path that is empty or begins with NUL would name no file but an abstract socket.
+  return word == Value::connect_unix_ && ReadString(reader, &out->path) && !out->path.empty();
+}
+
+bool ReadStdioOf(TermReader& reader, Plan& plan, std::bitset<3>* given) {
+  Value word;
+  if (!reader.ReadTupleOf(2) || !reader.ReadName(&word)) return false;
+  if (word < Value::stdin_ || word > Value::stderr_) return false;
+  const size_t fd = static_cast<size_t>(word) - static_cast<size_t>(Value::stdin_);
+  if (given->test(fd)) return false;
+  given->set(fd);
+  return ReadDirective(reader, &plan.stdio[fd]);
+}
+
+bool ReadStdio(TermReader& reader, Plan& plan) {
+  Value word;
+  if (!reader.ReadName(&word)) {
+    std::bitset<3> given;
+    return reader.ReadList([&](TermReader& element) { return ReadStdioOf(element, plan, &given); });
+  }
+  Stdio all;
+  if (!StdioKindOf(word, &all.kind)) return false;
+  plan.stdio.fill(all);
+  return true;
+}
+
+bool ReadCwd(TermReader& reader, Plan& plan) { return ReadString(reader, &plan.cwd.emplace()); }
+
+bool ReadNoNewPrivs(TermReader& reader, Plan& plan) { return reader.ReadBool(&plan.no_new_privs); }
+
+bool ReadOrphanPolicy(TermReader& reader, Plan& plan) {
+  Value word;
+  plan.orphan_policy.linger = reader.ReadName(&word) && word == Value::linger_;
+  if (plan.orphan_policy.linger) return true;
+  uint64_t grace_ms;
+  if (!reader.ReadTupleOf(2) || !reader.ReadName(&word) || word != Value::kill_) return false;
+  if (!reader.ReadUint(kMaxGraceMs, &grace_ms)) return false;
+  plan.orphan_policy.grace_ms = static_cast<uint32_t>(grace_ms);
+  return true;
+}
+
+bool ReadAutoProceed(TermReader& reader, Plan& plan) { return reader.ReadBool(&plan.auto_proceed); }
+
+bool ReadInit(TermReader& reader, Plan& plan) { return reader.ReadBool(&plan.init); }
+
+bool ReadUid(TermReader& reader, Plan& plan) { return ReadId(reader, &plan.uid.emplace()); }
+
+bool ReadGid(TermReader& reader, Plan& plan) { return ReadId(reader, &plan.gid.emplace()); }
+
+bool ReadGroups(TermReader& reader, Plan& plan) {
+  std::vector<uint32_t>& groups = plan.groups.emplace();
+  return reader.ReadList([&groups](TermReader& element) {
+    return groups.size() < kMaxGroups && ReadId(element, &groups.emplace_back());
+  });
+}
+
+bool ReadFailClosed(TermReader& reader, Plan& plan) { return reader.ReadBool(&plan.fail_closed); }
+
+// One row a key, in protocol.def's order.
+struct KeyReader {
+  Key key;
+  bool (*read)(TermReader&, Plan&);
+  const char* expected;
+};
+constexpr KeyReader kReaders[] = {
+    {Key::argv, ReadArgv, "a non-empty list of binaries without NUL, the first an absolute path"},
+    {Key::env, ReadEnv, "a list of \"NAME=VALUE\" binaries without NUL"},
+    {Key::namespaces, ReadNamespaces, "a list of user mount uts ipc cgroup net time pid"},
+    {Key::target, ReadTarget, "a pid, 1..2147483647, or {:session, id}"},
+    {Key::stdio, ReadStdio,
+     ":inherit, :devnull, :pty or a list of {:stdin | :stdout | :stderr, :inherit | :devnull | "
+     "{:connect_unix, path}}, each fd once"},
+    {Key::cwd, ReadCwd, "a binary without NUL"},
+    {Key::no_new_privs, ReadNoNewPrivs, "a boolean"},
+    {Key::orphan_policy, ReadOrphanPolicy, "{:kill, 0..4294967295} or :linger"},
+    {Key::auto_proceed, ReadAutoProceed, "a boolean"},
+    {Key::init, ReadInit, "a boolean"},
+    {Key::uid, ReadUid, "0..4294967294"},
+    {Key::gid, ReadGid, "0..4294967294"},
+    {Key::groups, ReadGroups, "a list of at most 65536 of 0..4294967294"},
+    {Key::fail_closed, ReadFailClosed, "a boolean"},
+};
+constexpr size_t kKeyCount = sizeof kReaders / sizeof *kReaders;
+
+constexpr bool InOrder() {
+  for (size_t i = 0; i < kKeyCount; ++i) {
+    if (kReaders[i].key != static_cast<Key>(i)) return false;
+  }
+  return true;
+}
+static_assert(InOrder(), "kReaders is indexed by Key");
+
+Error Malformed(Key key, std::string_view why) {
+  std::string detail(Name(key));
+  return Error::Of(Stage::malformed_request, EINVAL, detail.append(": ").append(why));
+}
+
+using Keys = std::bitset<kKeyCount>;
+
+// One pair of the map.
+Status ReadPair(TermReader& reader, Plan& plan, Keys* given) {
+  Key key;
+  if (!reader.ReadName(&key)) {
+    reader.Skip();
+    reader.Skip();
+    return {};
+  }
+  const auto index = static_cast<size_t>(key);
+  // No map has a key twice. Were the last one to win, another decoder might have taken the first.
+  if (given->test(index)) return Malformed(key, "given twice");
+  given->set(index);
+  if (kReaders[index].read(reader, plan)) return {};
+  return Malformed(key, std::string("expected ") + kReaders[index].expected);
+}
+
+// What holds between keys.
+Status CheckGiven(Mode mode, const Keys& given) {
+  const bool target = given.test(static_cast<size_t>(Key::target));
+  if (!given.test(static_cast<size_t>(Key::argv))) return Malformed(Key::argv, "required");
+  if (mode == Mode::enter && !target) return Malformed(Key::target, "required");
+  // Skipping it would run on the host what was meant for the target's namespaces.
+  if (mode == Mode::spawn && target) return Malformed(Key::target, "only enter has one");
+  return {};
+}
+
+}  // namespace
+
+Result<Plan> ReadPlan(Mode mode, TermReader& reader) {
+  Plan plan;
+  plan.mode = mode;
+  plan.all_namespaces = mode == Mode::enter;
+  size_t pairs;
+  if (!reader.ReadMap(&pairs)) {
+    return Error::Of(Stage::malformed_request, EINVAL, "expected a map");
+  }
+  Keys given;
+  for (size_t i = 0; i < pairs; ++i) {
+    if (Status status = ReadPair(reader, plan, &given); !status.ok()) return status.error();
+  }
+  if (Status status = CheckGiven(mode, given); !status.ok()) return status.error();
+  return plan;
+}
+
+}  // namespace linx

@@ -1,0 +1,61 @@
+// A request, decoded and validated as a whole: the plan of a session. Nothing of a session exists
+// before its plan is valid.
+#ifndef LINX_REQUEST_H_
+#define LINX_REQUEST_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol.h"
+#include "result.h"
+#include "term_reader.h"
+
+namespace linx {
+
+enum class Mode : uint8_t { spawn, enter };
+
+// What one of the workload's fds 0, 1, 2 is.
+enum class StdioKind : uint8_t { inherit, devnull, pty, connect_unix };
+struct Stdio {
+  StdioKind kind = StdioKind::inherit;
+  std::string path;  // connect_unix
+};
+
+// What becomes of a running workload when the BEAM's end of fd 3 closes.
+struct OrphanPolicy {
+  bool linger = false;
+  uint32_t grace_ms = 5000;  // SIGTERM, then SIGKILL after this long
+};
+
+struct Plan {
+  Mode mode = Mode::spawn;
+  std::vector<std::string> argv;                // never empty, argv[0] absolute
+  std::optional<std::vector<std::string>> env;  // none: the agent's environment
+  bool all_namespaces = false;                  // enter: every one the target has
+  uint64_t namespaces = 0;                      // CLONE_NEW* flags
+  int32_t target = 0;                           // enter: a host pid, 0 if a session is meant
+  std::optional<uint64_t> target_session;       // enter: {:session, id}, envelope only
+  std::array<Stdio, 3> stdio;
+  std::optional<std::string> cwd;
+  bool no_new_privs = false;
+  OrphanPolicy orphan_policy;
+  bool auto_proceed = false;
+  bool init = false;
+  std::optional<uint32_t> uid;
+  std::optional<uint32_t> gid;
+  std::optional<std::vector<uint32_t>> groups;
+  bool fail_closed = false;  // a refused restriction makes `proceed` fail
+
+  bool pty() const { return stdio[0].kind == StdioKind::pty; }
+};
+
+// Reads the map of `{:spawn, map}` or `{:enter, map}`; the reader stands before the map. Every
+// failure is Stage::malformed_request with EINVAL and a detail that names the key.
+Result<Plan> ReadPlan(Mode mode, TermReader& reader);
+
+}  // namespace linx
+
+#endif  // LINX_REQUEST_H_
