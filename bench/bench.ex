@@ -1,0 +1,132 @@
+defmodule Linx.Bench do
+  @moduledoc """
+  The rows of `mix linx.bench`, and a run of some of them.
+  """
+
+  alias Linx.Bench.{FootprintRows, LatencyRows, Measure, Peers, Proc, Programs, Table}
+  alias Linx.Bench.ThroughputRows
+
+  @type context :: %{
+          programs: %{atom => Path.t()},
+          true_path: Path.t(),
+          quick: boolean
+        }
+
+  # A row is a function of the context that answers measures; its number names it to `--rows`.
+  @rows [
+    {1, &LatencyRows.spawn_static/1},
+    {2, &LatencyRows.spawn_by_checkpoint/1},
+    {3, &LatencyRows.spawn_with_init/1},
+    {4, &LatencyRows.spawn_true/1},
+    {5, &ThroughputRows.spawns/1},
+    {6, &LatencyRows.spawn_isolated/1},
+    {7, &LatencyRows.kill/1},
+    {9, &ThroughputRows.pty/1},
+    {11, &FootprintRows.memory/1},
+    {12, &FootprintRows.growth/1}
+  ]
+
+  @doc "The numbers of all rows."
+  @spec rows() :: [pos_integer]
+  def rows, do: Enum.map(@rows, &elem(&1, 0))
+
+  @doc """
+  Builds the programs, measures, prints the table, and writes the JSON where one is wanted.
+
+    * `:source` - the folder with the C programs. Required
+    * `:build` - the folder to build them in. Required
+    * `:rows` - numbers of rows. Default: all
+    * `:quick` - whether a smoke run is enough. Default: `false`
+    * `:json` - path of a file for the results. Default: none
+    * `:peers` - folder of ebin folders. Default: none
+
+  Answers the measures and, for each row that could not be measured, why.
+  """
+  @spec run(keyword) :: %{measures: [Measure.t()], failed: [{pos_integer, String.t()}]}
+  def run(opts) do
+    :ok = Peers.load(opts[:peers])
+    :ok = Peers.start()
+
+    context = %{
+      programs: Programs.build(opts[:source], opts[:build]),
+      true_path: System.find_executable("true"),
+      quick: Keyword.get(opts, :quick, false)
+    }
+
+    load = Proc.load()
+    wanted = Keyword.get(opts, :rows) || rows()
+
+    outcomes =
+      in_silence(fn ->
+        for {number, row} <- @rows, number in wanted, do: measure(number, row, context)
+      end)
+
+    measures = for {:ok, measures} <- outcomes, measure <- measures, do: measure
+    failed = for {:failed, number, why} <- outcomes, do: {number, why}
+
+    Enum.each(report(measures, failed, load), &Mix.shell().info/1)
+    if path = opts[:json], do: write_json(path, measures, failed, load, context.quick)
+    %{measures: measures, failed: failed}
+  end
+
+  defp measure(number, row, context) do
+    Mix.shell().info("row #{number} ...")
+
+    # In a process of its own: what a row leaves behind or breaks stays there.
+    task = Task.Supervisor.async_nolink(supervisor(), fn -> row.(context) end)
+
+    case Task.yield(task, :infinity) do
+      {:ok, measures} -> {:ok, measures}
+      {:exit, reason} -> {:failed, number, Exception.format_exit(reason)}
+    end
+  end
+
+  # A session whose workload was killed stops with a reason that is logged, a thousand times here.
+  defp in_silence(fun) do
+    %{level: level} = :logger.get_primary_config()
+    :logger.set_primary_config(:level, :none)
+
+    try do
+      fun.()
+    after
+      :logger.set_primary_config(:level, level)
+    end
+  end
+
+  defp supervisor do
+    {:ok, supervisor} = Task.Supervisor.start_link()
+    supervisor
+  end
+
+  defp report(measures, failed, load) do
+    missing = Peers.missing()
+
+    [""] ++
+      Table.lines(measures) ++
+      [""] ++
+      for({number, why} <- failed, do: "row #{number} was not measured: #{why}") ++
+      ["#{machine()}, load #{load} before, #{Proc.load()} after"] ++
+      if(missing == [], do: [], else: ["not installed: #{Enum.join(missing, ", ")}"])
+  end
+
+  defp machine do
+    kernel = "/proc/sys/kernel/osrelease" |> File.read!() |> String.trim()
+
+    "#{System.schedulers_online()} CPUs, kernel #{kernel}, OTP #{System.otp_release()}, " <>
+      "Elixir #{System.version()}"
+  end
+
+  defp write_json(path, measures, failed, load, quick) do
+    json =
+      Linx.Json.encode(%{
+        machine: machine(),
+        load: %{before: load, after: Proc.load()},
+        quick: quick,
+        missing: Peers.missing(),
+        failed: for({number, why} <- failed, do: %{row: number, reason: why}),
+        measures: Enum.map(measures, &Measure.to_map/1)
+      })
+
+    File.write!(path, [json, ?\n])
+  end
+end
