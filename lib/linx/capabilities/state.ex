@@ -82,9 +82,14 @@ defmodule Linx.Capabilities.State do
       missing = MapSet.difference(@named, set)
 
       cond do
-        set == @named -> :all
-        MapSet.subset?(set, @named) and MapSet.size(missing) < 10 -> {:all_but, Enum.sort(missing)}
-        true -> Enum.sort(set)
+        set == @named ->
+          :all
+
+        MapSet.subset?(set, @named) and MapSet.size(missing) < 10 ->
+          {:all_but, Enum.sort(missing)}
+
+        true ->
+          Enum.sort(set)
       end
     end
   end

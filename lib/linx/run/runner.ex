@@ -17,6 +17,7 @@ defmodule Linx.Run.Runner do
   @doc false
   @spec run(Options.t()) :: outcome
   def run(%Options{} = options) do
+    Input.set_binary()
     pty? = if options.pty == :auto, do: Terminal.interactive?(), else: options.pty
 
     with {:ok, filter} <- Checkpoint.filter(options),
@@ -113,7 +114,7 @@ defmodule Linx.Run.Runner do
         loop(state)
 
       message ->
-        loop(resized(state, message))
+        loop(size_message(state, message))
     end
   end
 
@@ -140,14 +141,11 @@ defmodule Linx.Run.Runner do
   defp with_terminal(%{pty?: false} = state, fun), do: fun.(state)
 
   defp with_terminal(state, fun) do
-    Input.set_binary()
-
     case Terminal.raw() do
       {:ok, terminal} ->
-        Terminal.ask_size(terminal)
-
         try do
-          fun.(%{state | terminal: terminal})
+          ask_size_later()
+          fun.(resized(%{state | terminal: terminal}, Terminal.size(terminal)))
         after
           Terminal.restore(terminal)
         end
@@ -167,21 +165,23 @@ defmodule Linx.Run.Runner do
     end)
   end
 
-  defp resized(%{terminal: nil} = state, _message), do: state
+  defp size_message(%{terminal: nil} = state, _message), do: state
 
-  defp resized(state, message) do
+  defp size_message(state, message) do
     case Terminal.size(state.terminal, message) do
       :other ->
         state
 
       answer ->
-        Process.send_after(self(), :ask_size, @size_interval_ms)
-        set_size(state, size_or(answer, state.size))
+        ask_size_later()
+        resized(state, answer)
     end
   end
 
-  defp size_or({:ok, size}, _last), do: size
-  defp size_or(:unknown, last), do: last || @default_size
+  defp ask_size_later, do: Process.send_after(self(), :ask_size, @size_interval_ms)
+
+  defp resized(state, {:ok, size}), do: set_size(state, size)
+  defp resized(state, :unknown), do: set_size(state, state.size || @default_size)
 
   defp set_size(%{size: size} = state, size), do: state
 

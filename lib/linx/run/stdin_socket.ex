@@ -10,12 +10,13 @@ defmodule Linx.Run.StdinSocket do
 
   @type t :: %__MODULE__{listener: :gen_tcp.socket(), directory: Path.t(), path: Path.t()}
 
+  # sun_path of unix(7), with its final zero.
+  @max_path 107
+
   @doc false
   @spec open() :: {:ok, t} | {:error, String.t()}
   def open do
-    # mkdir takes no name that is there already, so a guess of this one cannot harm.
-    name = "linx-run-#{System.pid()}-#{:rand.uniform(1_000_000_000)}"
-    directory = Path.join(System.tmp_dir() || "/tmp", name)
+    directory = directory()
     path = Path.join(directory, "stdin")
 
     with :ok <- File.mkdir(directory),
@@ -28,6 +29,13 @@ defmodule Linx.Run.StdinSocket do
         File.rm_rf(directory)
         {:error, "cannot make a socket for stdin in #{directory}: #{:inet.format_error(reason)}"}
     end
+  end
+
+  # mkdir takes no name that is there already, so a guess of this one cannot harm.
+  defp directory do
+    name = "linx-run-#{System.pid()}-#{:rand.uniform(1_000_000_000)}"
+    directory = Path.join(System.tmp_dir() || "/tmp", name)
+    if byte_size(directory <> "/stdin") <= @max_path, do: directory, else: "/tmp/" <> name
   end
 
   @doc false

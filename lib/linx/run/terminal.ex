@@ -45,14 +45,23 @@ defmodule Linx.Run.Terminal do
   end
 
   @doc false
-  # Asks for the size; the answer comes as a message that `size/2` reads.
-  @spec ask_size(t) :: :ok
-  def ask_size(%__MODULE__{port: port}) do
-    tell(port, "size\n")
+  # How large the terminal is now.
+  @spec size(t) :: {:ok, size} | :unknown
+  def size(%__MODULE__{port: port} = terminal) do
+    ask_size(terminal)
+
+    receive do
+      {^port, answer} -> size(terminal, {port, answer})
+    end
   end
 
   @doc false
-  # The size that a message brings, or :other if it is none of this terminal's.
+  # The same as two steps: the answer comes as a message, of which `size/2` makes a size. It is
+  # `:other` for what is no answer of this terminal.
+  @spec ask_size(t) :: :ok
+  def ask_size(%__MODULE__{port: port}), do: tell(port, "size\n")
+
+  @doc false
   @spec size(t, term) :: {:ok, size} | :unknown | :other
   def size(%__MODULE__{port: port}, {port, {:data, {:eol, line}}}) do
     case line |> String.split() |> Enum.map(&Integer.parse/1) do
@@ -64,6 +73,7 @@ defmodule Linx.Run.Terminal do
     end
   end
 
+  def size(%__MODULE__{port: port}, {port, {:exit_status, _}}), do: :unknown
   def size(_terminal, _message), do: :other
 
   @doc false
