@@ -16,7 +16,7 @@ defmodule Linx.Process.OptionsTest do
 
   test "the least that is needed" do
     assert {:ok, options} = validate(@argv)
-    assert options.request == %{argv: ["/bin/true"], init: true}
+    assert options.request == %{argv: ["/bin/true"], init: true, fail_closed: true}
     assert {options.linger, options.agent, options.tag} == {true, :shared, :error}
     assert options.orphan_policy == {:kill, 5000}
     refute options.pty? or options.auto_proceed
@@ -133,10 +133,15 @@ defmodule Linx.Process.OptionsTest do
     assert request([namespaces: [:pid]], :enter).init
   end
 
+  test "a refused restriction is to count where there can be one" do
+    assert request([]).fail_closed
+    refute Map.has_key?(request(auto_proceed: true), :fail_closed)
+  end
+
   test "what concerns this side alone stays here" do
     own = [owner: self(), linger: false, tag: nil, agent: :dedicated]
     assert {:ok, options} = validate(@argv ++ own)
-    assert Map.keys(options.request) == [:argv, :init]
+    assert Map.keys(options.request) == [:argv, :fail_closed, :init]
     assert options.owner == self()
     assert options.tag == {:ok, nil}
     assert options.agent == :dedicated

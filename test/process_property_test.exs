@@ -105,7 +105,7 @@ defmodule Linx.Process.PropertyTest do
       {:orphan_policy, policy} -> policy == :linger
       {key, id} when key in [:uid, :gid] -> id in 0..0xFFFFFFFE
       {:groups, groups} -> Enum.all?(groups, &(&1 in 0..0xFFFFFFFE))
-      {key, flag} when key in [:no_new_privs, :auto_proceed, :init] -> flag == true
+      {key, flag} when key in [:no_new_privs, :auto_proceed, :fail_closed, :init] -> flag
     end)
   end
 

@@ -23,24 +23,31 @@ defmodule Linx.ProtocolTest do
     end
   end
 
-  test "every option that goes to the agent is a key of the definition" do
-    {:ok, options} =
-      Linx.Process.Options.validate(:spawn,
-        argv: ["/x"],
-        namespaces: [:user],
-        env: [],
-        stdio: :pty,
-        cwd: "/",
-        no_new_privs: true,
-        orphan_policy: :linger,
-        auto_proceed: true,
-        init: true,
-        uid: 0,
-        gid: 0,
-        groups: []
-      )
+  test "what goes to the agent are the keys of the definition" do
+    options = [
+      argv: ["/x"],
+      namespaces: [:user],
+      env: [],
+      stdio: :pty,
+      cwd: "/",
+      no_new_privs: true,
+      orphan_policy: :linger,
+      init: true,
+      uid: 0,
+      gid: 0,
+      groups: []
+    ]
 
-    assert Enum.sort([:target | Map.keys(options.request)]) == Enum.sort(Protocol.names().key)
+    keys =
+      for auto_proceed <- [true, false] do
+        {:ok, valid} =
+          Linx.Process.Options.validate(:spawn, [auto_proceed: auto_proceed] ++ options)
+
+        Map.keys(valid.request)
+      end
+
+    assert keys |> Enum.concat() |> Enum.uniq() |> Enum.sort() ==
+             Enum.sort(Protocol.names().key -- [:target])
   end
 
   test "every event, with an id and bare" do

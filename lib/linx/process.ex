@@ -33,7 +33,8 @@ defmodule Linx.Process do
   | `{:linx_process, :error, status, :agent_died}` | its agent died, and everything with it |
 
   Exactly one of the last five comes, and nothing after it. With the option `tag: term` each message
-  is `{:linx_process, tag, ...}`.
+  is `{:linx_process, tag, ...}`. Where a capability or seccomp command was refused, `proceed/1` ends
+  the session with that error: a workload less confined than was asked does not run.
 
   ## What ends with what
 

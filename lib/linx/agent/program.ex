@@ -10,6 +10,8 @@ defmodule Linx.Agent.Program do
   process of the agent's sessions is dead.
   """
 
+  import Bitwise
+
   alias Linx.Process.Error
 
   @guard_check_ms 5
@@ -29,6 +31,16 @@ defmodule Linx.Agent.Program do
   @spec open() :: {:ok, port} | {:error, {:missing_binary, Path.t()} | Error.t()}
   def open do
     path = path()
+
+    # Looked at first: a port that fails to open leaks a file descriptor (OTP 25).
+    case File.stat(path) do
+      {:ok, %File.Stat{type: :regular, mode: mode}} when (mode &&& 0o111) != 0 -> open(path)
+      {:ok, _} -> {:error, failure(:eacces)}
+      {:error, errno} -> {:error, failure(errno)}
+    end
+  end
+
+  defp open(path) do
     {:ok, Port.open({:spawn_executable, path}, [:nouse_stdio, :binary, :exit_status, packet: 4])}
   rescue
     error in ErlangError -> {:error, failure(error.original)}

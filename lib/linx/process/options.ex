@@ -5,9 +5,10 @@ defmodule Linx.Process.Options do
   Nothing is started before every option is valid. The error is the first option that is not, in the
   order in which `validate/2` looks at them.
 
-      iex> {:ok, options} = Linx.Process.Options.validate(:spawn, argv: ["/bin/true"])
-      iex> options.request
-      %{argv: ["/bin/true"], init: true}
+      iex> options = [argv: ["/bin/true"], cwd: "/", auto_proceed: true]
+      iex> {:ok, valid} = Linx.Process.Options.validate(:spawn, options)
+      iex> valid.request
+      %{argv: ["/bin/true"], auto_proceed: true, cwd: "/", init: true}
       iex> Linx.Process.Options.validate(:spawn, argv: ["/bin/true"], uid: -1)
       {:error, {:bad_uid, -1}}
   """
@@ -73,6 +74,8 @@ defmodule Linx.Process.Options do
         |> put(:no_new_privs, no_new_privs, false)
         |> put(:orphan_policy, policy, @default_policy)
         |> put(:auto_proceed, auto_proceed, false)
+        # A workload less confined than was asked must not start.
+        |> put(:fail_closed, not auto_proceed, false)
         |> put(:init, init, false)
         |> put(:uid, uid, nil)
         |> put(:gid, gid, nil)
