@@ -1,43 +1,29 @@
 #include "child.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/keyctl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "channel.h"
+#include "child_orders.h"
 #include "close_fds.h"
 #include "raw_syscall.h"
-
-#ifndef SECCOMP_SET_MODE_FILTER
-#define SECCOMP_SET_MODE_FILTER 1
-#endif
 
 namespace linx {
 namespace {
 
-// Filters wait here for the end of the plan, each behind its header, in a mapping made for the
-// first.
-constexpr size_t kFilterStore = kMaxFilters * (sizeof(Order) + kMaxFilterBytes);
-
 struct Child {
   const ChildPlan& plan;
-  Order caps[kMaxCapCommands];
-  size_t cap_count = 0;
-  char* filters = nullptr;
-  size_t filter_bytes = 0;
-  Stage failed_at = Stage::execve;  // where a step covers several stages
+  ChildOrders orders;
 
-  explicit Child(const ChildPlan& p) : plan(p) {}
+  explicit Child(const ChildPlan& p)
+      : plan(p), orders({changes_ids(), plan.set_uid && plan.uid != 0}) {}
   bool changes_ids() const { return plan.set_uid || plan.set_gid; }
 };
 
@@ -122,107 +108,6 @@ long ReportReady(Child* child) {
   return rc < 0 ? rc : 0;
 }
 
-long InstallFilter(const char* program, size_t bytes) {
-  struct sock_fprog prog = {};
-  prog.len = static_cast<unsigned short>(bytes / 8);
-  prog.filter = reinterpret_cast<struct sock_filter*>(const_cast<char*>(program));
-  return raw::Call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
-}
-
-// Installs the filter in a process made for it. One that dies of the filter's own doing shows that
-// the kernel took it.
-long TryFilter(const char* program, size_t bytes) {
-  const long pid = raw::Call(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr);
-  if (pid < 0) return pid;
-  if (pid == 0) {
-    Prctl(PR_SET_NO_NEW_PRIVS, 1);
-    raw::Exit(static_cast<int>(-InstallFilter(program, bytes)));
-  }
-  int status = 0;
-  while (raw::Call(SYS_wait4, pid, &status, 0, nullptr) == -EINTR) {
-  }
-  return WIFEXITED(status) ? -WEXITSTATUS(status) : 0;
-}
-
-long KeepFilter(Child* child, const char* record, size_t size) {
-  const long tried = TryFilter(record + sizeof(Order), size - sizeof(Order));
-  if (tried < 0) return tried;
-  if (child->filters == nullptr) {
-    const long at = raw::Call(SYS_mmap, nullptr, kFilterStore, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at < 0) return at;
-    child->filters = reinterpret_cast<char*>(at);
-  }
-  if (child->filter_bytes + size > kFilterStore) return -E2BIG;
-  std::memcpy(child->filters + child->filter_bytes, record, size);
-  child->filter_bytes += size;
-  return 0;
-}
-
-Stage StageOf(Order::Kind kind) {
-  switch (kind) {
-    case Order::Kind::cap_drop_bounding:
-      return Stage::cap_drop_bounding;
-    case Order::Kind::cap_set_thread:
-      return Stage::cap_set_thread;
-    case Order::Kind::cap_set_ambient:
-      return Stage::cap_set_ambient;
-    default:
-      return Stage::seccomp_install;
-  }
-}
-
-long SetThreadCaps(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
-  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  struct __user_cap_data_struct data[2];
-  for (int i = 0; i < 2; ++i) {
-    data[i].effective = static_cast<uint32_t>(effective >> (32 * i));
-    data[i].permitted = static_cast<uint32_t>(permitted >> (32 * i));
-    data[i].inheritable = static_cast<uint32_t>(inheritable >> (32 * i));
-  }
-  return raw::Call(SYS_capset, &header, data);
-}
-
-long DropBounding(uint64_t mask) {
-  for (unsigned long cap = 0; cap < 64; ++cap) {
-    if ((mask >> cap & 1) == 0) continue;
-    const long rc = Prctl(PR_CAPBSET_DROP, cap);
-    if (rc < 0) return rc;
-  }
-  return 0;
-}
-
-long SetAmbient(uint64_t mask) {
-  long rc = Prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL);
-  for (unsigned long cap = 0; cap < 64 && rc >= 0; ++cap) {
-    if ((mask >> cap & 1) != 0) rc = Prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap);
-  }
-  return rc;
-}
-
-long ApplyCap(const Order& order) {
-  switch (order.kind) {
-    case Order::Kind::cap_drop_bounding:
-      return DropBounding(order.mask[0]);
-    case Order::Kind::cap_set_thread:
-      return SetThreadCaps(order.mask[0], order.mask[1], order.mask[2]);
-    default:
-      return SetAmbient(order.mask[0]);
-  }
-}
-
-// Capability orders take effect at once, so that a refusal is known while parked; but not ahead of
-// a change of ids, which needs the capabilities that they may take away.
-long TakeOrder(Child* child, const char* record, size_t size) {
-  Order order;
-  std::memcpy(&order, record, sizeof(order));
-  if (order.kind == Order::Kind::filter) return KeepFilter(child, record, size);
-  if (!child->changes_ids()) return ApplyCap(order);
-  if (child->cap_count == kMaxCapCommands) return -ENOBUFS;
-  child->caps[child->cap_count++] = order;
-  return 0;
-}
-
 // Parked. The agent's end of the channel closing means that nobody is left to say proceed.
 void ServeCheckpoint(Child* child) {
   alignas(8) char record[sizeof(Order) + kMaxFilterBytes];
@@ -233,7 +118,7 @@ void ServeCheckpoint(Child* child) {
     Order order;
     std::memcpy(&order, record, sizeof(order));
     if (order.kind == Order::Kind::proceed) return;
-    const long rc = TakeOrder(child, record, static_cast<size_t>(n));
+    const long rc = child->orders.Take(record, static_cast<size_t>(n));
     if (rc < 0) Fail(child->plan.channel, StageOf(order.kind), rc);
   }
 }
@@ -261,40 +146,18 @@ long SetGid(Child* child) {
 long SetUid(Child* child) {
   const uint32_t uid = child->plan.uid;
   if (!child->plan.set_uid) return 0;
-  if (child->cap_count > 0) {
+  if (child->orders.has_caps()) {
     const long rc = Prctl(PR_SET_KEEPCAPS, 1);
     if (rc < 0) return rc;
   }
   return Unless(child->plan.ids_optional, raw::Call(SYS_setresuid, uid, uid, uid));
 }
 
-// After a change of uid with kept capabilities: raise what is permitted to carry the orders out,
-// and afterwards take what the kernel would have taken, unless an order named the thread's sets.
+// One step, but the stage is that of the order which failed.
 long ApplyDeferredCaps(Child* child) {
-  if (child->cap_count == 0) return 0;
-  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  struct __user_cap_data_struct data[2];
-  child->failed_at = Stage::cap_set_thread;
-  long rc = raw::Call(SYS_capget, &header, data);
-  if (rc < 0) return rc;
-  for (auto& half : data) half.effective = half.permitted;
-  rc = raw::Call(SYS_capset, &header, data);
-  bool named = false;
-  for (size_t i = 0; i < child->cap_count && rc >= 0; ++i) {
-    child->failed_at = StageOf(child->caps[i].kind);
-    rc = ApplyCap(child->caps[i]);
-    named |= child->caps[i].kind != Order::Kind::cap_drop_bounding;
-  }
-  if (rc >= 0 && !named && child->plan.set_uid && child->plan.uid != 0) {
-    child->failed_at = Stage::cap_set_thread;
-    rc = SetThreadCaps(0, 0, 0);
-  }
-  return rc < 0 ? rc : 0;
-}
-
-long DeferredCaps(Child* child) {
-  const long rc = ApplyDeferredCaps(child);
-  if (rc < 0) Fail(child->plan.channel, child->failed_at, rc);
+  Stage stage = Stage::cap_set_thread;
+  const long rc = child->orders.ApplyCaps(&stage);
+  if (rc < 0) Fail(child->plan.channel, stage, rc);
   return 0;
 }
 
@@ -329,26 +192,15 @@ long ChangeDirectory(Child* child) {
 
 // A filter may deny the report of a failing execve, so what can be known is found out before it.
 long CheckExecutable(Child* child) {
-  return child->filters == nullptr
-             ? 0
-             : raw::Call(SYS_faccessat, AT_FDCWD, child->plan.path, 1 /* X_OK */);
+  if (!child->orders.has_filters()) return 0;
+  return raw::Call(SYS_faccessat, AT_FDCWD, child->plan.path, 1 /* X_OK */);
 }
 
 long FiltersNeedNoNewPrivs(Child* child) {
-  return child->filters == nullptr ? 0 : Prctl(PR_SET_NO_NEW_PRIVS, 1);
+  return child->orders.has_filters() ? Prctl(PR_SET_NO_NEW_PRIVS, 1) : 0;
 }
 
-long InstallFilters(Child* child) {
-  for (size_t at = 0; at < child->filter_bytes;) {
-    Order order;
-    std::memcpy(&order, child->filters + at, sizeof(order));
-    at += sizeof(order);
-    const long rc = InstallFilter(child->filters + at, order.size);
-    if (rc < 0) return rc;
-    at += order.size;
-  }
-  return 0;
-}
+long InstallFilters(Child* child) { return child->orders.InstallFilters(); }
 
 long Exec(Child* child) {
   return raw::Call(SYS_execve, child->plan.path, child->plan.argv, child->plan.envp);
@@ -366,7 +218,7 @@ constexpr Step kAfterProceed[] = {
     {Stage::gid, SetGid},
     {Stage::uid, SetUid},
     {Stage::pdeathsig, RearmDeathSignal},
-    {Stage::cap_set_thread, DeferredCaps},
+    {Stage::cap_set_thread, ApplyDeferredCaps},
     {Stage::stdio, SetStdio},
     {Stage::chdir, ChangeDirectory},
     {Stage::execve, CheckExecutable},
