@@ -123,7 +123,11 @@ void Workload::TakeWorkload(UniqueFd pidfd, pid_t pid) {
   host_pid_ = pid;
   if (!has_init_) context_.launcher.Adopt(pid);
   listener_->OnSpawned(pid);
-  if (!Watch(&channel_watch_, channel_.get(), Handler::To<&Workload::OnChannel>(this))) return;
+  // Closed where it was killed before it announced itself.
+  if (channel_ &&
+      !Watch(&channel_watch_, channel_.get(), Handler::To<&Workload::OnChannel>(this))) {
+    return;
+  }
   // Below an init the end is the init's to tell.
   if (!has_init_ &&
       !Watch(&workload_watch_, workload_.get(), Handler::To<&Workload::OnExit>(this))) {
@@ -141,7 +145,8 @@ void Workload::Order(std::string record) {
 void Workload::FlushOrders() {
   while (!orders_.empty() && channel_) {
     const std::string& record = orders_.front();
-    const ssize_t n = send(channel_.get(), record.data(), record.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t n =
+        send(channel_.get(), record.data(), record.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0 && errno == EAGAIN) break;
     orders_.pop_front();  // sent, or nobody is left to read it
   }
