@@ -17,7 +17,6 @@ namespace {
 constexpr uintptr_t kPage = 4096;
 
 uintptr_t heap_start = 0;
-uintptr_t hidden_end = 0;
 
 // start_brk, the 47th field of /proc/self/stat (proc_pid_stat(5)).
 uintptr_t ReadStartBrk() {
@@ -44,9 +43,10 @@ void KeepHeapInOnePiece() {
 void HideHeapFromForks() {
   if (heap_start == 0) return;
   const auto end = reinterpret_cast<uintptr_t>(sbrk(0)) & ~(kPage - 1);
-  if (end == hidden_end || end <= heap_start) return;
-  if (madvise(reinterpret_cast<void*>(heap_start), end - heap_start, MADV_DONTFORK) == 0) {
-    hidden_end = end;
+  // Also where the end has not moved since the last time: what was given back to the kernel and
+  // taken again in between is no longer hidden.
+  if (end > heap_start) {
+    madvise(reinterpret_cast<void*>(heap_start), end - heap_start, MADV_DONTFORK);
   }
 }
 
