@@ -18,6 +18,15 @@ std::vector<std::string> CapabilityNames() {
   return names;
 }
 
+void EmptyInheritableSet() {
+  cap_t sets = cap_get_proc();
+  if (sets == nullptr) return;
+  // Taking away is always allowed, and takes the ambient set along.
+  cap_clear_flag(sets, CAP_INHERITABLE);
+  cap_set_proc(sets);
+  cap_free(sets);
+}
+
 uint64_t AllCapabilities() {
   const int bits = cap_max_bits();
   return bits >= 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1;

@@ -1,4 +1,4 @@
-// Capability names and numbers, from libcap.
+// Capability names, numbers and sets, from libcap.
 #ifndef LINX_CAPABILITIES_H_
 #define LINX_CAPABILITIES_H_
 
@@ -13,6 +13,10 @@ std::vector<std::string> CapabilityNames();
 
 // The bits that the running kernel has.
 uint64_t AllCapabilities();
+
+// Empties the calling thread's inheritable set, and with it the ambient one: an exec would pass
+// them on.
+void EmptyInheritableSet();
 
 }  // namespace linx
 

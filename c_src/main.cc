@@ -13,6 +13,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "capabilities.h"
 #include "close_fds.h"
 #include "event_loop.h"
 #include "guard.h"
@@ -69,6 +70,7 @@ void MakePrivate() {
   prctl(PR_SET_DUMPABLE, 0);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
+  EmptyInheritableSet();
 }
 
 // Signals as events: SIGTERM and the like end the agent in order; SIGCHLD may mean an orphan of a
