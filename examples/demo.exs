@@ -1,5 +1,5 @@
-# A shell in namespaces of its own, shaped at its checkpoint, then talked to over its PTY. Every line
-# of the report is compared with what must hold; the script ends 0 only if all of it does.
+# A shell in namespaces of its own, shaped at its checkpoint, then talked to over its PTY. Every
+# line of the report is compared with what must hold; the script ends 0 only if all of it does.
 #
 #     bin/demo            or, once built:  mix run examples/demo.exs
 
@@ -45,7 +45,8 @@ defmodule Demo do
     {session, host_pid}
   end
 
-  # Root gives the shell ids that own nothing on the host; an ordinary user has only its own to give.
+  # Root gives the shell ids that own nothing on the host; an ordinary user has only its own to
+  # give.
   defp map_ids(host_pid) do
     maps =
       if own(:uid) == 0 do
@@ -179,8 +180,8 @@ defmodule Demo do
     IO.puts("\nEverything was as it must be.")
   end
 
-  # The shell's answer to one command: what it prints before a mark. The command says the mark in two
-  # parts, so that the terminal's echo of it is not taken for the answer.
+  # The shell's answer to one command: what it prints before a mark. The command says the mark in
+  # two parts, so that the terminal's echo of it is not taken for the answer.
   defp ask(session, command) do
     number = System.unique_integer([:positive])
     mark = "end-#{number}\r\n"

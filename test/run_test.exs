@@ -2,7 +2,12 @@ defmodule Linx.RunTest do
   use ExUnit.Case, async: true
 
   alias Linx.Capabilities.State
-  alias Linx.Run.{Checkpoint, Command, Input, Options, Outcome, Runner, Terminal}
+  alias Linx.Run.{Checkpoint, Command, Options, Outcome, Runner, Terminal}
+
+  doctest Linx.Run.Command
+  doctest Linx.Run.Input
+  doctest Linx.Run.Options
+  doctest Linx.Run.Outcome
 
   describe "Options.parse/1" do
     test "a command alone changes nothing" do
@@ -236,10 +241,5 @@ defmodule Linx.RunTest do
     assert Terminal.size(terminal, line.("what")) == :unknown
     assert Terminal.size(terminal, line.("70000 1")) == :unknown
     assert Terminal.size(terminal, {:other, {:data, {:eol, "24 80"}}}) == :other
-  end
-
-  test "input is taken as it comes" do
-    assert Input.take(:start, "abc") == {:done, "abc", []}
-    assert Input.take(:start, :eof) == {:done, :eof, []}
   end
 end

@@ -11,21 +11,21 @@ defmodule Linx.Seccomp do
 
   A filter is a list of calls by name with an action for each, and an action for all others. The
   agent compiles it with libseccomp for the machine's own architecture; calls of a foreign one,
-  and x32 calls on x86-64, kill the process. The filter is the last thing that happens before exec,
-  so an allow list need name nothing but `:execve` and what the workload itself calls (for a dynamic
-  program that includes what its loader calls). Installing a filter turns `no_new_privs` on: no exec of
-  a set-uid program raises privileges any more.
+  and x32 calls on x86-64, kill the process. The filter is the last thing that happens before
+  exec, so an allow list need name nothing but `:execve` and what the workload itself calls (for a
+  dynamic program that includes what its loader calls). Installing a filter turns `no_new_privs`
+  on: no exec of a set-uid program raises privileges any more.
 
-  Filters compare names only. Several filters may be installed; the kernel runs all of them and the
-  strictest answer holds. Calls that make no entry into the kernel (`clock_gettime` through the vDSO)
-  are not seen by any filter.
+  Filters compare names only. Several filters may be installed; the kernel runs all of them and
+  the strictest answer holds. Calls that make no entry into the kernel (`clock_gettime` through
+  the vDSO) are not seen by any filter.
   """
 
   alias Linx.Seccomp.{Builder, Filter}
 
   @typedoc """
-  Why there is no filter. The last two: no agent could be asked, or libseccomp refused the rules as
-  a whole (`:e2big` for a filter of more than 4096 instructions).
+  Why there is no filter. The last two: no agent could be asked, or libseccomp refused the rules
+  as a whole (`:e2big` for a filter of more than 4096 instructions).
   """
   @type error ::
           {:error,
@@ -85,8 +85,8 @@ defmodule Linx.Seccomp do
     * `:default` - action for every other call, default `:allow`
     * `:deny_action` - action for these calls, default `{:errno, :eperm}`
 
-  A deny list stops only what its author thought of. For untrusted code use `allow_list/2`. Errors as
-  `from_rules/1`.
+  A deny list stops only what its author thought of. For untrusted code use `allow_list/2`. Errors
+  as `from_rules/1`.
   """
   @spec deny_list([Filter.syscall()], default: Filter.action(), deny_action: Filter.action()) ::
           {:ok, Filter.t()} | error
@@ -104,7 +104,8 @@ defmodule Linx.Seccomp do
   end
 
   @doc """
-  A filter from `{rules, default}`, a rule being `{action, names}`; see `t:Linx.Seccomp.Filter.action/0`.
+  A filter from `{rules, default}`, a rule being `{action, names}`; see
+  `t:Linx.Seccomp.Filter.action/0`.
 
   The names are checked by compiling the filter in an agent, so this starts one if none runs.
   Errors:
@@ -150,10 +151,10 @@ defmodule Linx.Seccomp do
   @doc """
   Installs a filter in a session. At the checkpoint only.
 
-  Takes a filter, or a classic BPF program as a binary of 1 to 4096 instructions of 8 bytes (also as
-  `{:bpf, binary}`). It is tried at once in a process of its own and installed as the last step before
-  exec, in the order of the calls where there are several. Errors: `:not_ready`, `:running`,
-  `:no_process`, and `{:bad_filter, x}` for what is neither.
+  Takes a filter, or a classic BPF program as a binary of 1 to 4096 instructions of 8 bytes (also
+  as `{:bpf, binary}`). It is tried at once in a process of its own and installed as the last step
+  before exec, in the order of the calls where there are several. Errors: `:not_ready`,
+  `:running`, `:no_process`, and `{:bad_filter, x}` for what is neither.
   """
   @spec install(GenServer.server(), Filter.t() | binary | {:bpf, binary}) :: :ok | error
   def install(session, %Filter{} = filter) do
@@ -165,8 +166,8 @@ defmodule Linx.Seccomp do
   def install(session, {:bpf, bpf}) when is_binary(bpf), do: install(session, bpf)
 
   def install(session, bpf)
-      when is_binary(bpf) and byte_size(bpf) > 0 and rem(byte_size(bpf), @instruction_size) == 0 and
-             byte_size(bpf) <= @max_instructions * @instruction_size do
+      when is_binary(bpf) and byte_size(bpf) in 1..(@max_instructions * @instruction_size) and
+             rem(byte_size(bpf), @instruction_size) == 0 do
     Linx.Process.command(session, {:seccomp_install, bpf})
   end
 

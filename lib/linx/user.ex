@@ -2,9 +2,9 @@ defmodule Linx.User do
   @moduledoc """
   Gives a user namespace its id maps, from the host's side.
 
-  A fresh user namespace maps no id: its processes see themselves as the overflow user (65534), and
-  most of what their capabilities would allow fails. At the checkpoint of a session is the time to write
-  the maps:
+  A fresh user namespace maps no id: its processes see themselves as the overflow user (65534),
+  and most of what their capabilities would allow fails. At the checkpoint of a session is the
+  time to write the maps:
 
       {:ok, s} = Linx.Process.spawn(argv: ["/usr/bin/id"], namespaces: [:user])
       receive do {:linx_process, :ready, pid} ->
@@ -13,14 +13,15 @@ defmodule Linx.User do
       :ok = Linx.Process.proceed(s)
 
   A map is a list of `{inside, outside, length}`. Each can be written once. Root may map what it
-  likes. An ordinary user may map its own uid and its own gid (one range of length 1 each), and the gid
-  only after `setgroups(2)` was denied to the namespace. A map whose outside side holds uid 0 of the host
-  gives the namespace's owner root's rights to files, with or without capabilities.
+  likes. An ordinary user may map its own uid and its own gid (one range of length 1 each), and
+  the gid only after `setgroups(2)` was denied to the namespace. A map whose outside side holds
+  uid 0 of the host gives the namespace's owner root's rights to files, with or without
+  capabilities.
 
-  The functions take the host's pid, as `{:linx_process, :ready, pid}` brings it. All files of one call
-  belong to one process: where the pid is given to another process meanwhile, the answer is `:esrch` and
-  the stranger is not touched. What came before the call cannot be known here: pass a pid that is known
-  to live, such as that of a session which waits at its checkpoint.
+  The functions take the host's pid, as `{:linx_process, :ready, pid}` brings it. All files of one
+  call belong to one process: where the pid is given to another process meanwhile, the answer is
+  `:esrch` and the stranger is not touched. What came before the call cannot be known here: pass a
+  pid that is known to live, such as that of a session which waits at its checkpoint.
   """
 
   alias Linx.User.{Error, IdMap, Pinned}
@@ -54,8 +55,8 @@ defmodule Linx.User do
   end
 
   @doc """
-  The uid map of the user namespace of a process, as this process's user namespace sees it; `[]` where
-  none was written.
+  The uid map of the user namespace of a process, as this process's user namespace sees it; `[]`
+  where none was written.
   """
   @spec read_uid_map(pos_integer) :: {:ok, IdMap.t()} | error
   def read_uid_map(pid) when is_integer(pid) and pid > 0, do: read(pid, "uid_map")
@@ -67,7 +68,8 @@ defmodule Linx.User do
   def read_gid_map(pid) when is_integer(pid) and pid > 0, do: read(pid, "gid_map")
 
   @doc """
-  Writes all that a user namespace needs, in the order that the kernel wants: setgroups, gid map, uid map.
+  Writes all that a user namespace needs, in the order that the kernel wants: setgroups, gid map,
+  uid map.
 
     * `:uid` - uid map, required
     * `:gid` - gid map, required

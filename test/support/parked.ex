@@ -46,8 +46,8 @@ defmodule Linx.Test.Parked do
   end
 
   @doc """
-  What a session writes to its PTY up to and with a text. What comes behind it in the same message is
-  dropped.
+  What a session writes to its PTY up to and with a text. What comes behind it in the same message
+  is dropped.
   """
   @spec output_until(String.t(), binary) :: String.t()
   def output_until(text, sofar \\ "") do

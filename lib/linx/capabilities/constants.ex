@@ -7,8 +7,8 @@ defmodule Linx.Capabilities.Constants do
 
   The kernel numbers capabilities from 0 and only ever appends, so a name and its bit never
   change. This list ends at `:cap_checkpoint_restore` (40, Linux 5.9). A newer kernel may have
-  more: such a bit is called `:cap_41`, `:cap_42`, ... up to `:cap_63` here, so that a set that was
-  read from the kernel loses nothing on its way through this module.
+  more: such a bit is called `:cap_41`, `:cap_42`, ... up to `:cap_63` here, so that a set that
+  was read from the kernel loses nothing on its way through this module.
   """
 
   import Bitwise

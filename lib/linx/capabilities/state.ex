@@ -14,8 +14,8 @@ defmodule Linx.Capabilities.State do
       iex> MapSet.size(state.bounding)
       41
 
-  `capabilities(7)` says what each set is for. `inspect/1` shows a set that holds all named capabilities
-  as `:all`, and one that lacks a few as `{:all_but, list}`.
+  `capabilities(7)` says what each set is for. `inspect/1` shows a set that holds all named
+  capabilities as `:all`, and one that lacks a few as `{:all_but, list}`.
   """
 
   alias Linx.Capabilities.Constants

@@ -1,18 +1,31 @@
 defmodule Linx.Run.Checkpoint do
-  @moduledoc false
-  # What `mix linx.run` does to a workload that is parked: id maps, capabilities, filter.
+  @moduledoc """
+  What `mix linx.run` does to a workload that is parked: id maps, capabilities, a filter.
+
+      {:ok, options} = Linx.Run.Options.parse(["--map-root", "--no-caps", "id"])
+      {:ok, filter} = Linx.Run.Checkpoint.filter(options)
+
+      {:ok, session} = Linx.Process.spawn(argv: ["/usr/bin/id"], namespaces: options.namespaces)
+      receive do
+        {:linx_process, :ready, host_pid} ->
+          :ok = Linx.Run.Checkpoint.apply(session, host_pid, options, filter)
+      end
+  """
 
   alias Linx.Capabilities
   alias Linx.Run.Options
 
-  @doc false
-  # The filter that the options ask for, made before anything is started.
+  @doc """
+  The filter that the options ask for, to be made before anything is started; `nil` for none.
+  """
   @spec filter(Options.t()) :: {:ok, Linx.Seccomp.Filter.t() | nil} | {:error, term}
   def filter(%Options{seccomp: nil}), do: {:ok, nil}
   def filter(%Options{seccomp: {:deny, names}}), do: Linx.Seccomp.deny_list(names)
   def filter(%Options{seccomp: {:allow, names}}), do: Linx.Seccomp.allow_list(names)
 
-  @doc false
+  @doc """
+  Does to a parked session what the options ask for.
+  """
   @spec apply(pid, pos_integer, Options.t(), Linx.Seccomp.Filter.t() | nil) ::
           :ok | {:error, term}
   def apply(session, host_pid, options, filter) do
@@ -49,9 +62,12 @@ defmodule Linx.Run.Checkpoint do
     end
   end
 
-  @doc false
-  # What must be sent so that nothing but the wanted capabilities is left. Kept ones are made
-  # ambient, which is what carries them through exec where the workload is not uid 0.
+  @doc """
+  What to send so that nothing but the wanted capabilities is left, given those that are there.
+
+  Kept ones are made ambient, which is what carries them through exec where the workload is not
+  uid 0. What cannot be kept, and what cannot be dropped, is an error.
+  """
   @spec capability_plan({:drop | :keep, MapSet.t(atom)}, Capabilities.State.t()) ::
           {:ok, %{drop: MapSet.t(atom), sets: keyword(MapSet.t(atom)), ambient: MapSet.t(atom)}}
           | {:error, {:no_setpcap, atom} | {:not_permitted, atom}}

@@ -1,12 +1,23 @@
 defmodule Linx.Run.Command do
-  @moduledoc false
-  # Finds a command as a shell would, in the root that the workload will have.
+  @moduledoc """
+  Finds a command as a shell would, in the root that the workload will have.
+
+      iex> Linx.Run.Command.resolve("./serve", "/usr/bin:/bin", "/srv")
+      {:ok, "/srv/serve"}
+  """
 
   @default_path "/usr/local/bin:/usr/bin:/bin"
 
-  @doc false
-  # The absolute path for a command's name. A name with a slash is taken as it is; another one is looked
-  # for in the directories of PATH below the root: "" or the "/proc/PID/root" of a process to enter.
+  @doc """
+  The absolute path of a command.
+
+  A name with a slash is taken as it is, from the working directory. Another one is looked for in
+  the directories of a PATH below a root: `""`, or the `/proc/PID/root` of a process that is to be
+  entered.
+
+      iex> Linx.Run.Command.resolve("no-such-command", "/nowhere", "/")
+      {:error, {:no_such_command, "no-such-command"}}
+  """
   @spec resolve(String.t(), String.t() | nil, Path.t(), Path.t()) ::
           {:ok, Path.t()} | {:error, {:no_such_command, String.t()}}
   def resolve(name, path, cwd, root \\ "")

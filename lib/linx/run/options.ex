@@ -1,6 +1,14 @@
 defmodule Linx.Run.Options do
-  @moduledoc false
-  # The command line of `mix linx.run`, from words to a checked struct.
+  @moduledoc """
+  The command line of `mix linx.run`, from words to a checked struct.
+
+      iex> {:ok, options} = Linx.Run.Options.parse(["--ns", "pid,uts", "--", "ls", "-l"])
+      iex> {options.namespaces, options.command}
+      {[:pid, :uts], ["ls", "-l"]}
+
+  An option that is given more than once adds to its list, or the last one counts. Whether there
+  is such a command, process or system call is not looked at here.
+  """
 
   alias Linx.Capabilities.Constants
 
@@ -66,6 +74,12 @@ defmodule Linx.Run.Options do
     {:enter, :map_root, "--enter excludes --map-root: an entered namespace has its maps already"}
   ]
 
+  @doc """
+  The options and the command, or a line that says what is wrong.
+
+      iex> Linx.Run.Options.parse(["--uid", "1x", "id"])
+      {:error, ~S(invalid option --uid: "1x", expected 0..4294967294)}
+  """
   @spec parse([String.t()]) :: {:ok, t} | :help | {:error, String.t()}
   def parse(words) do
     with {:ok, given, command} <- read(words, %{}),

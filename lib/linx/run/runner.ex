@@ -1,8 +1,14 @@
 defmodule Linx.Run.Runner do
-  @moduledoc false
-  # Runs one workload in the foreground, from checked options to its outcome.
+  @moduledoc """
+  Runs one workload in the foreground, from checked options to its outcome.
 
-  alias Linx.Run.{Checkpoint, Command, Input, Options, StdinSocket, Terminal}
+      {:ok, options} = Linx.Run.Options.parse(["--map-root", "id", "-u"])
+      {:exited, 0} = Linx.Run.Runner.run(options)
+
+  The calling process owns the session and the BEAM's terminal meanwhile.
+  """
+
+  alias Linx.Run.{Checkpoint, Command, Input, Options, Outcome, StdinSocket, Terminal}
 
   # How often the terminal is asked for its size. There is no SIGWINCH to be had before OTP 28.
   @size_interval_ms 250
@@ -11,11 +17,11 @@ defmodule Linx.Run.Runner do
 
   defstruct [:options, :filter, :session, :terminal, :size, pty?: false]
 
-  @typep outcome ::
-           {:exited, non_neg_integer} | {:signaled, pos_integer} | :aborted | {:error, term}
-
-  @doc false
-  @spec run(Options.t()) :: outcome
+  @doc """
+  Runs the command and waits for its end. Signals that `Linx.Run.Signals` traps are passed on to
+  it.
+  """
+  @spec run(Options.t()) :: Outcome.t()
   def run(%Options{} = options) do
     Input.set_binary()
     pty? = if options.pty == :auto, do: Terminal.interactive?(), else: options.pty
@@ -65,8 +71,9 @@ defmodule Linx.Run.Runner do
   defp launch(nil, opts), do: Linx.Process.spawn(opts)
   defp launch(target, opts), do: Linx.Process.enter(target, opts)
 
-  @doc false
-  # The options of the session, those that were given and no others.
+  @doc """
+  The options of the session: those that were given and no others.
+  """
   @spec session_options(Options.t(), Path.t(), term) :: keyword
   def session_options(%Options{command: [_ | arguments]} = options, path, stdio) do
     given = [
@@ -150,9 +157,12 @@ defmodule Linx.Run.Runner do
           Terminal.restore(terminal)
         end
 
-      # `--pty` with a stdin that is none.
-      {:error, _} ->
+      # Asked for with a stdin that is none.
+      {:error, _} when state.options.pty == true ->
         fun.(set_size(state, @default_size))
+
+      error ->
+        error
     end
   end
 

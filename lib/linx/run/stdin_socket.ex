@@ -1,7 +1,15 @@
 defmodule Linx.Run.StdinSocket do
-  @moduledoc false
-  # Gives a workload without a PTY a stdin that the BEAM feeds: a unix socket in a directory of its
-  # own. The agent connects to it before the workload exists, and then the name is gone again.
+  @moduledoc """
+  A stdin that the BEAM feeds from its own, for a workload without a PTY.
+
+      {:ok, stdin} = Linx.Run.StdinSocket.open()
+      Linx.Run.StdinSocket.feed(stdin)
+      stdio = [stdin: {:connect_unix, stdin.path}]
+      {:ok, session} = Linx.Process.spawn(argv: ["/bin/cat"], stdio: stdio)
+
+  It is a unix socket in a directory of its own. The agent connects to it before the workload
+  exists, and then the name is gone again.
+  """
 
   alias Linx.Run.Input
 
@@ -13,7 +21,9 @@ defmodule Linx.Run.StdinSocket do
   # sun_path of unix(7), with its final zero.
   @max_path 107
 
-  @doc false
+  @doc """
+  Makes the socket. Only this user can connect to it.
+  """
   @spec open() :: {:ok, t} | {:error, String.t()}
   def open do
     directory = directory()
@@ -38,9 +48,11 @@ defmodule Linx.Run.StdinSocket do
     if byte_size(directory <> "/stdin") <= @max_path, do: directory, else: "/tmp/" <> name
   end
 
-  @doc false
-  # Takes the connection and passes the BEAM's stdin on until either side has no more, from a process
-  # of its own: a workload that does not read must not stop the caller.
+  @doc """
+  Takes the connection and passes the BEAM's stdin on until either side has no more.
+
+  Does so from a process of its own: a workload that does not read must not stop the caller.
+  """
   @spec feed(t) :: pid
   def feed(%__MODULE__{listener: listener} = stdin) do
     spawn_link(fn ->
@@ -65,7 +77,9 @@ defmodule Linx.Run.StdinSocket do
     end
   end
 
-  @doc false
+  @doc """
+  Closes the listening socket and removes what is left of its name.
+  """
   @spec close(t) :: :ok
   def close(%__MODULE__{listener: listener} = stdin) do
     :gen_tcp.close(listener)

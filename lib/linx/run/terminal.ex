@@ -1,11 +1,17 @@
 defmodule Linx.Run.Terminal do
-  @moduledoc false
-  # The user's terminal in raw mode, held by a shell that puts it back.
-  #
-  # The shell is a port program on fds 3 and 4, so its fds 0 to 2 are the BEAM's and `stty` acts on
-  # the terminal itself. It restores the terminal when it is told to and also when its fd 3 closes, which
-  # happens however the BEAM ends. Being in a session of its own it gets no signal of the
-  # terminal's, neither its hang-up nor SIGWINCH: that is why the size is asked for and not announced.
+  @moduledoc """
+  The user's terminal in raw mode, held by a shell that puts it back.
+
+      {:ok, terminal} = Linx.Run.Terminal.raw()
+      {:ok, {rows, columns}} = Linx.Run.Terminal.size(terminal)
+      :ok = Linx.Run.Terminal.restore(terminal)
+
+  The shell is a port program on fds 3 and 4, so its fds 0 to 2 are the BEAM's and `stty` acts on
+  the terminal itself. It restores the terminal when it is told to and also when its fd 3 closes,
+  which happens however the BEAM ends. Being in a session of its own it gets no signal of the
+  terminal's, neither its hang-up nor SIGWINCH: that is why the size is asked for and not
+  announced.
+  """
 
   @enforce_keys [:port]
   defstruct @enforce_keys
@@ -22,8 +28,9 @@ defmodule Linx.Run.Terminal do
   stty "$saved"
   """
 
-  @doc false
-  # Whether the BEAM's stdin and stdout are both a terminal.
+  @doc """
+  Whether the BEAM's stdin and stdout are both a terminal.
+  """
   @spec interactive?() :: boolean
   def interactive? do
     port = shell("test -t 0 && test -t 1", [])
@@ -33,7 +40,9 @@ defmodule Linx.Run.Terminal do
     end
   end
 
-  @doc false
+  @doc """
+  Puts the terminal that stdin is into raw mode: every byte as it is typed, no echo.
+  """
   @spec raw() :: {:ok, t} | {:error, String.t()}
   def raw do
     port = shell(@script, line: 100)
@@ -44,24 +53,29 @@ defmodule Linx.Run.Terminal do
     end
   end
 
-  @doc false
-  # How large the terminal is now.
+  @doc """
+  How large the terminal is now.
+  """
   @spec size(t) :: {:ok, size} | :unknown
   def size(%__MODULE__{port: port} = terminal) do
-    ask_size(terminal)
-
-    receive do
-      {^port, answer} -> size(terminal, {port, answer})
+    case tell(port, "size\n") do
+      :ok -> receive(do: ({^port, answer} -> size(terminal, {port, answer})))
+      :closed -> :unknown
     end
   end
 
-  @doc false
-  # The same as two steps: the answer comes as a message, of which `size/2` makes a size. It is
-  # `:other` for what is no answer of this terminal.
+  @doc """
+  Asks how large the terminal is; the answer comes as a message, of which `size/2` makes a size.
+  """
   @spec ask_size(t) :: :ok
-  def ask_size(%__MODULE__{port: port}), do: tell(port, "size\n")
+  def ask_size(%__MODULE__{port: port}) do
+    tell(port, "size\n")
+    :ok
+  end
 
-  @doc false
+  @doc """
+  The size that a message brings, or `:other` where it is none of this terminal's.
+  """
   @spec size(t, term) :: {:ok, size} | :unknown | :other
   def size(%__MODULE__{port: port}, {port, {:data, {:eol, line}}}) do
     case line |> String.split() |> Enum.map(&Integer.parse/1) do
@@ -76,12 +90,16 @@ defmodule Linx.Run.Terminal do
   def size(%__MODULE__{port: port}, {port, {:exit_status, _}}), do: :unknown
   def size(_terminal, _message), do: :other
 
-  @doc false
-  # Returns once the terminal is as it was.
+  @doc """
+  Puts the terminal back. It is as it was when this returns.
+  """
   @spec restore(t) :: :ok
   def restore(%__MODULE__{port: port}) do
-    tell(port, "restore\n")
-    drain(port)
+    case tell(port, "restore\n") do
+      :ok -> drain(port)
+      # The shell has ended, and never ends without having done so.
+      :closed -> :ok
+    end
   end
 
   defp drain(port) do
@@ -98,12 +116,12 @@ defmodule Linx.Run.Terminal do
     end
   end
 
-  # A port whose program has ended takes no command; its exit_status is in the mailbox then.
+  # A port whose program has ended takes no command.
   defp tell(port, text) do
     Port.command(port, text)
     :ok
   rescue
-    ArgumentError -> :ok
+    ArgumentError -> :closed
   end
 
   defp shell(script, opts) do

@@ -10,8 +10,8 @@ defmodule Linx.Seccomp.Builder do
         |> Builder.deny(:ptrace, {:errno, :eperm})
         |> Builder.build(:kill_process)
 
-  Every step succeeds; what is wrong with one of them is said by `build/2`. The order of the steps does
-  not matter: no two rules may name the same call.
+  Every step succeeds; what is wrong with one of them is said by `build/2`. The order of the steps
+  does not matter: no two rules may name the same call.
   """
 
   alias Linx.Seccomp.Filter
@@ -33,8 +33,8 @@ defmodule Linx.Seccomp.Builder do
   def allow(%__MODULE__{} = builder, names), do: add(builder, :allow, names)
 
   @doc """
-  Does something other than allowing with a call, or with each of a list of calls: by default it fails
-  with `:eperm`.
+  Does something other than allowing with a call, or with each of a list of calls: by default it
+  fails with `:eperm`.
   """
   @spec deny(t, Filter.syscall() | [Filter.syscall()], Filter.action()) :: t
   def deny(builder, names, action \\ {:errno, :eperm})

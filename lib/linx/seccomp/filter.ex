@@ -6,9 +6,9 @@ defmodule Linx.Seccomp.Filter do
       iex> filter.default
       :kill_process
 
-  A filter is data. It is compiled, for the architecture of the machine, by the agent that installs
-  it. `new/2` checks the form of the rules; whether every name is a system call here is checked
-  by `Linx.Seccomp`, whose functions are the usual way to make a filter.
+  A filter is data. It is compiled, for the architecture of the machine, by the agent that
+  installs it. `new/2` checks the form of the rules; whether every name is a system call here is
+  checked by `Linx.Seccomp`, whose functions are the usual way to make a filter.
   """
 
   @max_name 64
@@ -87,9 +87,15 @@ defmodule Linx.Seccomp.Filter do
   # What the agent would not even take for a name.
   defp word?(name), do: byte_size(name) in 1..@max_name and not String.contains?(name, "\0")
 
-  @doc false
-  # The term that the agent compiles, see docs/protocol.md. A rule that only repeats the default
-  # is still sent, so that its names are checked.
+  @doc """
+  The term that the agent compiles, as docs/protocol.md has it.
+
+      iex> {:ok, filter} = Linx.Seccomp.Filter.new([{{:errno, :eperm}, [:ptrace]}], :allow)
+      iex> Linx.Seccomp.Filter.to_wire(filter)
+      {:ok, %{default: :allow, rules: [{{:errno, 1}, "ptrace", []}]}}
+
+  A rule that only repeats the default is sent too, so that its names are checked.
+  """
   @spec to_wire(t) :: {:ok, map} | error
   def to_wire(%__MODULE__{rules: rules, default: default}) do
     with {:ok, default} <- wire_action(default),

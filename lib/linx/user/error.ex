@@ -9,7 +9,8 @@ defmodule Linx.User.Error do
 
   The message says what was tried and, where the reason is a known one, what to change:
 
-      iex> error = %Linx.User.Error{path: "/proc/7/gid_map", operation: :write, errno: :eperm, code: 1}
+      iex> path = "/proc/7/gid_map"
+      iex> error = %Linx.User.Error{path: path, operation: :write, errno: :eperm, code: 1}
       iex> Exception.message(error) =~ "deny_setgroups"
       true
   """
@@ -35,8 +36,8 @@ defmodule Linx.User.Error do
   end
 
   defp advice("gid_map", :write, :eperm) do
-    " (a map can be written once; an ordinary user must call deny_setgroups/1 before, and can map " <>
-      "only its own gid, in one range of length 1)"
+    " (a map can be written once; an ordinary user must call deny_setgroups/1 before, and can " <>
+      "map only its own gid, in one range of length 1)"
   end
 
   defp advice("uid_map", :write, :eperm) do

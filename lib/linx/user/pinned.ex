@@ -1,15 +1,21 @@
 defmodule Linx.User.Pinned do
-  @moduledoc false
-  # Files of /proc/PID that are known to belong to one and the same process.
-  #
-  # A pid is free for another process as soon as its own has been reaped, so files that are opened
-  # one after the other by path may belong to two. Here `stat` is opened first and read last: a
-  # descriptor for it names the process, not the number, and answers ESRCH once that process is
-  # reaped. While it still answers, the pid was never free in between, so all files opened
-  # meanwhile are that process's. This needs no comparison of start times, which are too coarse
-  # (a hundredth of a second) to tell a fast successor apart.
-  #
-  # What is written to afterwards are the descriptors, never the path again.
+  @moduledoc """
+  Files of `/proc/PID` that are known to belong to one and the same process.
+
+      Linx.User.Pinned.with_files(host_pid, ["uid_map"], :read, fn pinned ->
+        Linx.User.Pinned.read(pinned, "uid_map")
+      end)
+
+  A pid is free for another process as soon as its own has been reaped, so files that are opened
+  one after the other by path may belong to two. Here `stat` is opened first and read last: a
+  descriptor for it names the process, not the number, and answers ESRCH once that process is
+  reaped. While it still answers, the pid was never free in between, so all files opened meanwhile
+  are that process's. This needs no comparison of start times, which are too coarse (a hundredth
+  of a second) to tell a fast successor apart. What is written to afterwards are the descriptors,
+  never the path again.
+
+  The files belong to the calling process and close when it ends.
+  """
 
   alias Linx.User.Error
 
@@ -18,8 +24,9 @@ defmodule Linx.User.Pinned do
 
   @type t :: %__MODULE__{pid: pos_integer, stat: :file.fd(), files: %{String.t() => :file.fd()}}
 
-  @doc false
-  # Opens the named files of a process, for reading or for both, runs the function, closes them.
+  @doc """
+  Opens files of a process by name, calls the function with them, and closes them.
+  """
   @spec with_files(pos_integer, [String.t()], :read | :write, (t -> result)) ::
           result | {:error, Error.t()}
         when result: term
@@ -33,7 +40,9 @@ defmodule Linx.User.Pinned do
     end
   end
 
-  @doc false
+  @doc """
+  Opens files of a process by name; to be closed with `close/1`.
+  """
   @spec open(pos_integer, [String.t()], :read | :write) :: {:ok, t} | {:error, Error.t()}
   def open(pid, names, mode) do
     with {:ok, stat} <- open_file(pid, "stat", :read) do
@@ -64,14 +73,17 @@ defmodule Linx.User.Pinned do
     end
   end
 
-  @doc false
+  @doc """
+  Closes the files.
+  """
   @spec close(t) :: :ok
   def close(%__MODULE__{stat: stat, files: files}) do
     Enum.each([stat | Map.values(files)], &:file.close/1)
   end
 
-  @doc false
-  # One write(2): the kernel takes a map whole or not at all.
+  @doc """
+  Writes a file in one `write(2)`, since the kernel takes a map whole or not at all.
+  """
   @spec write(t, String.t(), binary) :: :ok | {:error, Error.t()}
   def write(%__MODULE__{} = pinned, name, text) do
     with :ok <- check_alive(pinned) do
@@ -82,7 +94,9 @@ defmodule Linx.User.Pinned do
     end
   end
 
-  @doc false
+  @doc """
+  Reads a file to its end.
+  """
   @spec read(t, String.t()) :: {:ok, binary} | {:error, Error.t()}
   def read(%__MODULE__{} = pinned, name) do
     case read_all(Map.fetch!(pinned.files, name), []) do

@@ -10,43 +10,46 @@ defmodule Mix.Tasks.Linx.Run do
 
   ## Options
 
-    * `--ns LIST` - fresh namespaces, separated by commas: user, mount, uts, ipc, cgroup, net, time, pid
+    * `--ns LIST` - fresh namespaces, separated by commas: user, mount, uts, ipc, cgroup, net,
+      time, pid
     * `--all-ns` - all eight
     * `--map-root` - uid and gid 0 inside are your own outside; implies `--ns user`
-    * `--enter PID` - run inside the namespaces of this process instead (all that differ from ours, or
-      those of `--ns`)
+    * `--enter PID` - run inside the namespaces of this process instead (all that differ from
+      ours, or those of `--ns`)
     * `--env NAME=VALUE` - set a variable besides the inherited ones
     * `--cwd DIR` - working directory, looked up by the workload
-    * `--uid N`, `--gid N` - run with this id, 0..4294967294, as the workload's user namespace counts;
-      drops the supplementary groups
-    * `--cap-drop LIST` - take these capabilities from the workload for good, such as `net_raw,sys_admin`,
-      or `all`
+    * `--uid N`, `--gid N` - run with this id, 0..4294967294, as the workload's user namespace
+      counts; drops the supplementary groups
+    * `--cap-drop LIST` - take these capabilities from the workload for good, such as
+      `net_raw,sys_admin`, or `all`
     * `--cap-keep LIST` - take all but these; `--no-caps` takes all
     * `--seccomp-deny LIST` - these system calls fail with EPERM, such as `ptrace,mount`
-    * `--seccomp-allow LIST` - any other system call kills the workload; the list needs `execve` and what the
-      program and its loader use
+    * `--seccomp-allow LIST` - any other system call kills the workload; the list needs `execve`
+      and what the program and its loader use
     * `--no-new-privs` - no exec raises privileges (a seccomp filter implies it)
-    * `--pty`, `--no-pty` - with or without a terminal of its own; with one if stdin and stdout are terminals
+    * `--pty`, `--no-pty` - with or without a terminal of its own; with one if stdin and stdout
+      are terminals
     * `--help` - this text
 
   Lists may be given in several parts. Options end at `--` or at the first word that is none.
 
   ## Terminal and streams
 
-  With a PTY your terminal is in raw mode while the command runs, so that what you type, `^C` included,
-  goes to it as it is; its size follows that of your terminal. The terminal is put back however the run
-  ends, also if the BEAM is killed.
+  With a PTY your terminal is in raw mode while the command runs, so that what you type, `^C`
+  included, goes to it as it is; its size follows that of your terminal. The terminal is put back
+  however the run ends, also if the BEAM is killed.
 
-  Without a PTY the command writes to your stdout and stderr directly. Its stdin is a socket that is fed from
-  yours: the BEAM reads fd 0 from its start, so it cannot be inherited. A program that wants to reopen
-  `/dev/stdin` by name cannot do that. `^C` ends the run, and with it the command.
+  Without a PTY the command writes to your stdout and stderr directly. Its stdin is a socket that
+  is fed from yours: the BEAM reads fd 0 from its start, so it cannot be inherited. A program that
+  wants to reopen `/dev/stdin` by name cannot do that. `^C` ends the run, and with it the command.
 
   SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on to the command.
 
   ## Exit status
 
-  That of the command; 128 + n if signal n ended it; 127 if there is no such command; 126 if it cannot be
-  executed; 125 if the options are wrong or the isolation cannot be had. The reason is then on stderr.
+  That of the command; 128 + n if signal n ended it; 127 if there is no such command; 126 if it
+  cannot be executed; 125 if the options are wrong or the isolation cannot be had. The reason is
+  then on stderr.
   """
 
   use Mix.Task
