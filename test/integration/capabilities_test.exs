@@ -117,6 +117,27 @@ defmodule Linx.Integration.CapabilitiesTest do
       assert Capabilities.set_ambient(session, []) == {:error, :no_process}
     end
 
+    test "is not there before the session is ready" do
+      # The agent has to wait for a listener that does not accept and whose queue, of one, is full.
+      path = Path.join(tmp_dir(), "socket")
+      {:ok, listener} = :gen_tcp.listen(0, ifaddr: {:local, path}, backlog: 0, active: false)
+      {:ok, queued} = :gen_tcp.connect({:local, path}, 0, [:local])
+      {:ok, session} = Linx.Process.spawn(argv: @sleep, stdio: [stdin: {:connect_unix, path}])
+
+      assert Capabilities.drop_bounding(session, []) == {:error, :not_ready}
+      assert Capabilities.set_ambient(session, []) == {:error, :not_ready}
+
+      assert Capabilities.set_thread_sets(session, effective: [], permitted: [], inheritable: []) ==
+               {:error, :not_ready}
+
+      {:ok, filter} = Linx.Seccomp.deny_list([:ptrace])
+      assert Linx.Seccomp.install(session, filter) == {:error, :not_ready}
+
+      assert Linx.Process.abort(session) == :ok
+      assert Linx.Process.wait(session) == {:ok, :aborted}
+      for socket <- [queued, listener], do: :ok = :gen_tcp.close(socket)
+    end
+
     test "read/1 of a process that is gone" do
       {session, pid} = park(argv: @sleep)
       assert {:ok, _} = Capabilities.read(pid)

@@ -102,6 +102,35 @@ defmodule Linx.Integration.SeccompTest do
     end
   end
 
+  describe "calls by another way than the native one" do
+    @native 0
+    @x32 1
+    @i386 2
+
+    if Seccomp.arch() == :x86_64 do
+      # What the machine does with them when no filter is there depends on its kernel.
+      test "kill the process, whatever the filter says of the native call" do
+        {:ok, filter} = Seccomp.deny_list([:ptrace])
+        assert getpid_by(@native, filter) == {:exited, 0}
+        assert getpid_by(@x32, filter) == {:signaled, @sigsys}
+
+        case getpid_by(@i386, nil) do
+          {:exited, 0} -> assert getpid_by(@i386, filter) == {:signaled, @sigsys}
+          {:signaled, n} -> assert getpid_by(@i386, filter) == {:signaled, n}
+        end
+      end
+    end
+
+    defp getpid_by(way, filter) do
+      program = Linx.Test.FixtureProgram.path("getpid_by")
+      {session, _pid} = park(argv: [program, Integer.to_string(way)])
+      if filter, do: assert(Seccomp.install(session, filter) == :ok)
+      assert Linx.Process.proceed(session) == :ok
+      {:ok, outcome} = Linx.Process.wait(session)
+      outcome
+    end
+  end
+
   describe "raw programs" do
     test "a valid one is installed" do
       {session, pid} = park(argv: ["/bin/sleep", "60"])
