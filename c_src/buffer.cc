@@ -13,6 +13,8 @@ constexpr size_t kFirstBlock = 4096;
 Buffer::~Buffer() { std::free(block_); }
 
 char* Buffer::Reserve(size_t n) {
+  // The bound also keeps the sums below from overflowing.
+  failed_ = failed_ || n > kMaxBytes || tail_ + n > kMaxBytes;
   if (failed_) return nullptr;
   if (room() >= n && block_ != nullptr) return block_ + tail_;
   // Moving what is left to the front is paid for by what was consumed before it, so every byte is
@@ -25,10 +27,8 @@ char* Buffer::Reserve(size_t n) {
   }
   const size_t wanted = std::max({tail_ + n, capacity_ * 2, kFirstBlock});
   char* grown = static_cast<char*>(std::realloc(block_, wanted));
-  if (grown == nullptr) {
-    failed_ = true;
-    return nullptr;
-  }
+  failed_ = grown == nullptr;
+  if (failed_) return nullptr;
   block_ = grown;
   capacity_ = wanted;
   return block_ + tail_;

@@ -8,11 +8,13 @@
 namespace linx {
 
 // One block of memory, grown by doubling and never filled with zeros first, so that a read(2) can
-// land in it. Where memory runs out the buffer keeps what it holds, drops what it cannot take, and
-// says so by `failed()` from then on. Pointers into it are good until the next call that may grow
-// or shrink it.
+// land in it. Where memory runs out, or kMaxBytes would be passed, the buffer keeps what it holds,
+// takes nothing more, and says so by `failed()` from then on. Pointers into it are good until the
+// next call that may grow or shrink it.
 class Buffer {
  public:
+  static constexpr size_t kMaxBytes = size_t{1} << 30;
+
   Buffer() = default;
   ~Buffer();
   Buffer(const Buffer&) = delete;

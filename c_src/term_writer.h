@@ -21,12 +21,13 @@ class TermWriter {
   void Version();
   // At most 255 bytes of UTF-8.
   void Atom(std::string_view name);
-  // A wire name: an event, stage, command, key or namespace.
+  void Atom(const char* name) { Atom(std::string_view(name)); }
+  // A name of protocol.def.
   template <typename Enumerator>
   void Atom(Enumerator name) {
     Atom(Name(name));
   }
-  void Bool(bool value) { Atom(value ? std::string_view("true") : std::string_view("false")); }
+  void Bool(bool value) { Atom(value ? Value::true_ : Value::false_); }
   void Int(int64_t value);
   void Uint(uint64_t value);
   void Binary(std::string_view bytes);
