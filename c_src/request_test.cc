@@ -1,0 +1,252 @@
+#include "request.h"
+
+#include <doctest/doctest.h>
+#include <linux/sched.h>
+
+#include <string>
+#include <vector>
+
+#include "test_frames.h"
+#include "test_terms.h"
+
+namespace linx {
+namespace {
+
+using test::Atom;
+using test::Binary;
+using test::ImproperList;
+using test::Int;
+using test::List;
+using test::Map;
+using test::String;
+using test::Tuple;
+using test::Uint;
+
+using Pair = std::pair<std::string, std::string>;
+
+Result<Plan> Read(Mode mode, const std::string& map) {
+  const std::string frame = test::Frame(map);
+  TermReader reader(frame);
+  REQUIRE(reader.valid());
+  return ReadPlan(mode, reader);
+}
+
+Pair Argv() { return {Atom("argv"), List({Binary("/bin/true")})}; }
+
+// A spawn request that has argv and one more key.
+Result<Plan> ReadWith(const std::string& key, const std::string& value) {
+  return Read(Mode::spawn, Map({Argv(), {Atom(key), value}}));
+}
+
+// The plan of a golden request.
+Plan GoldenPlan(Mode mode, std::string_view name) {
+  const std::string frame = test::Golden(name);
+  TermReader reader(frame);
+  REQUIRE(reader.ReadTupleOf(2));
+  REQUIRE(reader.Skip());
+  Result<Plan> plan = ReadPlan(mode, reader);
+  REQUIRE(plan.ok());
+  CHECK(reader.AtEnd());
+  return plan.Take();
+}
+
+TEST_CASE("a minimal request has every default") {
+  const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_minimal");
+  CHECK(plan.mode == Mode::spawn);
+  CHECK(plan.argv == std::vector<std::string>{"/bin/true"});
+  CHECK_FALSE(plan.env);
+  CHECK_FALSE(plan.all_namespaces);
+  CHECK(plan.namespaces == 0);
+  for (const Stdio& stdio : plan.stdio) CHECK(stdio.kind == StdioKind::inherit);
+  CHECK_FALSE(plan.cwd);
+  CHECK_FALSE(plan.no_new_privs);
+  CHECK_FALSE(plan.orphan_policy.linger);
+  CHECK(plan.orphan_policy.grace_ms == 5000);
+  CHECK_FALSE(plan.auto_proceed);
+  CHECK_FALSE(plan.init);
+  CHECK_FALSE(plan.fail_closed);
+  CHECK_FALSE((plan.uid || plan.gid || plan.groups));
+}
+
+TEST_CASE("a full request sets every key") {
+  const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_full");
+  CHECK(plan.argv == std::vector<std::string>{"/bin/sh", "-c", "exit 7", ""});
+  CHECK(plan.env == std::vector<std::string>{"PATH=/usr/bin:/bin", "EMPTY=", "LANG=C.UTF-8",
+                                             "GREETING=grüß dich"});
+  CHECK(plan.namespaces == (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
+                            CLONE_NEWCGROUP | CLONE_NEWNET | CLONE_NEWTIME | CLONE_NEWPID));
+  CHECK(plan.pty());
+  CHECK(plan.cwd == "/tmp");
+  CHECK(plan.no_new_privs);
+  CHECK(plan.orphan_policy.grace_ms == 250);
+  CHECK(plan.auto_proceed);
+  CHECK(plan.init);
+  CHECK(plan.fail_closed);
+  CHECK(plan.uid == 1000u);
+  CHECK(plan.gid == 4294967294u);
+  CHECK(plan.groups == std::vector<uint32_t>{1000, 4, 65534});
+}
+
+TEST_CASE("stdio can be given fd by fd") {
+  const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_connect_unix");
+  CHECK(plan.stdio[0].kind == StdioKind::devnull);
+  CHECK(plan.stdio[1].kind == StdioKind::connect_unix);
+  CHECK(plan.stdio[1].path == "/run/log.sock");
+  CHECK(plan.stdio[2].kind == StdioKind::inherit);
+  CHECK(plan.env == std::vector<std::string>{});
+  CHECK(plan.orphan_policy.linger);
+}
+
+TEST_CASE("a list of small numbers may come as a string") {
+  const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_small_groups");
+  CHECK(plan.groups == std::vector<uint32_t>{3, 4, 5});
+}
+
+TEST_CASE("an unknown key is skipped with its value, whatever they are") {
+  const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_unknown_keys");
+  CHECK(plan.argv.size() == 1);
+  for (const Stdio& stdio : plan.stdio) CHECK(stdio.kind == StdioKind::devnull);
+  const std::string longest(255, 'k');
+  CHECK(Read(Mode::spawn, Map({{Atom(longest), Binary({"\0", 1})}, Argv()})).ok());
+  CHECK(Read(Mode::spawn, Map({{ImproperList({Uint(1)}, Uint(2)), Atom("x")}, Argv()})).ok());
+}
+
+TEST_CASE("enter takes every namespace of its target unless some are listed") {
+  const Plan all = GoldenPlan(Mode::enter, "request_enter_target");
+  CHECK(all.mode == Mode::enter);
+  CHECK(all.target == 2147483647);
+  CHECK(all.all_namespaces);
+  const Plan some = GoldenPlan(Mode::enter, "request_enter_some_namespaces");
+  CHECK_FALSE(some.all_namespaces);
+  CHECK(some.namespaces == (CLONE_NEWNET | CLONE_NEWUSER));
+  const std::string session = Tuple({Atom("session"), Uint(0)});
+  const Result<Plan> plan = Read(Mode::enter, Map({Argv(), {Atom("target"), session}}));
+  REQUIRE(plan.ok());
+  CHECK(plan.value().target == 0);
+  CHECK(plan.value().target_session == 0u);
+}
+
+TEST_CASE("a namespace listed twice is listed once") {
+  const Result<Plan> plan = ReadWith("namespaces", List({Atom("uts"), Atom("uts")}));
+  REQUIRE(plan.ok());
+  CHECK(plan.value().namespaces == CLONE_NEWUTS);
+}
+
+TEST_CASE("groups are as many as the kernel allows") {
+  const auto groups = [](size_t count) {
+    std::string list = "l" + test::BigEndian(count, 4);
+    for (size_t i = 0; i < count; ++i) list += Uint(i);
+    return ReadWith("groups", list + "j");
+  };
+  CHECK(groups(65536).ok());
+  CHECK_FALSE(groups(65537).ok());
+}
+
+struct Wrong {
+  const char* key;
+  std::string value;
+};
+
+// A value of another kind for every key, and what is special to each.
+std::vector<Wrong> WrongValues() {
+  const std::string nul = Binary({"/bin/a\0b", 8});
+  const std::string connect = Atom("connect_unix");
+  std::vector<Wrong> wrong = {
+      {"env", List({Binary("NOVALUE")})},
+      {"env", List({Binary("=value")})},
+      {"env", List({Binary("")})},
+      {"env", List({Binary({"A=\0", 3})})},
+      {"env", ImproperList({Binary("A=1")}, Binary("B=2"))},
+      {"env", Map({{Binary("A"), Binary("1")}})},
+      {"namespaces", List({Atom("mnt")})},
+      {"namespaces", List({Binary("uts")})},
+      {"namespaces", ImproperList({Atom("uts")}, Atom("net"))},
+      {"stdio", Atom("pipe")},
+      {"stdio", List({Atom("stdin")})},
+      {"stdio", List({Tuple({Atom("stdin"), Atom("pty")})})},
+      {"stdio", List({Tuple({Atom("stdlog"), Atom("inherit")})})},
+      {"stdio", List({Tuple({Atom("pty"), Atom("inherit")})})},
+      {"stdio", List({Tuple({Uint(0), Atom("inherit")})})},
+      {"stdio", List({Tuple({Atom("stdin"), Atom("devnull"), Atom("devnull")})})},
+      {"stdio",
+       List({Tuple({Atom("stdin"), Atom("devnull")}), Tuple({Atom("stdin"), Atom("devnull")})})},
+      {"stdio", List({Tuple({Atom("stdin"), Tuple({connect, Binary("")})})})},
+      {"stdio", List({Tuple({Atom("stdin"), Tuple({connect, nul})})})},
+      {"stdio", List({Tuple({Atom("stdin"), Tuple({Atom("file"), Binary("/x")})})})},
+      {"cwd", nul},
+      {"cwd", Atom("nil")},
+      {"no_new_privs", Atom("nil")},
+      {"orphan_policy", Atom("kill")},
+      {"orphan_policy", Tuple({Atom("linger"), Uint(1)})},
+      {"orphan_policy", Tuple({Atom("kill"), Int(-1)})},
+      {"orphan_policy", Tuple({Atom("kill"), Uint(uint64_t{1} << 32)})},
+      {"orphan_policy", Tuple({Atom("kill"), Uint(1), Uint(2)})},
+      {"groups", List({Uint(1), Int(-1)})},
+      {"groups", ImproperList({Uint(1)}, String("ab"))},
+  };
+  for (const char* key : {"uid", "gid"}) {
+    for (const std::string& id :
+         {Int(-1), Uint(4294967295), Uint(4294967296), Uint(UINT64_MAX), Binary("1x")}) {
+      wrong.push_back({key, id});
+      wrong.push_back({"groups", List({id})});
+    }
+  }
+  for (const char* key : {"env", "namespaces", "stdio", "cwd", "no_new_privs", "orphan_policy",
+                          "auto_proceed", "init", "fail_closed", "uid", "gid", "groups"}) {
+    wrong.push_back({key, "F" + std::string(8, '\0')});
+    wrong.push_back({key, Tuple({})});
+  }
+  return wrong;
+}
+
+void CheckMalformed(const Result<Plan>& plan, const std::string& key) {
+  REQUIRE_FALSE(plan.ok());
+  CHECK(plan.error().stage == Stage::malformed_request);
+  CHECK(plan.error().code == EINVAL);
+  CHECK(plan.error().detail.rfind(key + ": ", 0) == 0);
+}
+
+TEST_CASE("a known key of the wrong shape is malformed and is named") {
+  for (const Wrong& wrong : WrongValues()) {
+    CAPTURE(wrong.key);
+    CAPTURE(wrong.value);
+    CheckMalformed(ReadWith(wrong.key, wrong.value), wrong.key);
+  }
+}
+
+TEST_CASE("argv begins with an absolute path and holds strings") {
+  for (const std::string& argv :
+       {List({}), List({Binary("true")}), List({Binary("")}), List({Atom("/bin/true")}),
+        List({Binary("/bin/true"), Uint(1)}), List({Binary({"/bin/tr\0ue", 10})}),
+        List({Binary("/bin/true"), Binary({"\0", 1})}), Binary("/bin/true"), String("/bin"),
+        ImproperList({Binary("/bin/true")}, Binary("-x"))}) {
+    CheckMalformed(Read(Mode::spawn, Map({{Atom("argv"), argv}})), "argv");
+  }
+  CheckMalformed(Read(Mode::spawn, Map({})), "argv");
+}
+
+TEST_CASE("a target is a positive pid or a session, and only of enter") {
+  for (const std::string& target :
+       {Uint(0), Int(-1), Uint(uint64_t{1} << 31), Binary("1"), Tuple({Atom("session")}),
+        Tuple({Atom("session"), Uint(uint64_t{1} << 63)}), Tuple({Atom("session"), Int(-1)}),
+        Tuple({Atom("kill"), Uint(1)})}) {
+    CheckMalformed(Read(Mode::enter, Map({Argv(), {Atom("target"), target}})), "target");
+  }
+  CheckMalformed(Read(Mode::enter, Map({Argv()})), "target");
+  CheckMalformed(ReadWith("target", Uint(1)), "target");
+}
+
+TEST_CASE("a key given twice is malformed") {
+  CheckMalformed(Read(Mode::spawn, Map({Argv(), Argv()})), "argv");
+  CheckMalformed(Read(Mode::spawn, Map({Argv(), {Atom("uid"), Uint(1)}, {Atom("uid"), Uint(0)}})),
+                 "uid");
+}
+
+TEST_CASE("a request that is no map is malformed") {
+  const Result<Plan> plan = Read(Mode::spawn, List({Tuple({Argv().first, Argv().second})}));
+  REQUIRE_FALSE(plan.ok());
+  CHECK(plan.error().stage == Stage::malformed_request);
+}
+
+}  // namespace
+}  // namespace linx
