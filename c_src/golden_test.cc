@@ -52,7 +52,11 @@ TEST_CASE("an event has the bytes of its golden frame") {
   const auto error = [](std::string detail) {
     return [detail](Events& events) { events.Failed(Error::Of(Stage::execve, ENOENT, detail)); };
   };
-  const std::pair<const char*, std::string> cases[] = {
+  struct Case {
+    const char* name;
+    std::string body;
+  };
+  const Case cases[] = {
       {"event_spawned", EventFrame({}, [](Events& e) { e.Spawned(4194303); })},
       {"event_ready", EventFrame({}, [](Events& e) { e.Ready(1); })},
       {"event_running", EventFrame({}, [](Events& e) { e.Running(); })},
@@ -74,9 +78,9 @@ TEST_CASE("an event has the bytes of its golden frame") {
                                                      e.SeccompFilter({"\x06\0\0\0\0\0\xff\x7f", 8});
                                                    })},
   };
-  for (const auto& [name, body] : cases) {
-    CAPTURE(name);
-    CHECK(body == test::Golden(name));
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    CHECK(c.body == test::Golden(c.name));
   }
 }
 
