@@ -45,12 +45,12 @@ struct Report {
     ended,          // init: the workload's end, sent when nothing of the session is left
   };
   Kind kind;
-  Stage stage;        // failed
-  int32_t code;       // failed: errno
-  int32_t pid;        // ready: as the child sees itself; *launched: as the agent does
+  Stage stage;         // failed
+  int32_t code;        // failed: errno
+  int32_t pid;         // ready: as the child sees itself; *launched: as the agent does
   int32_t end_code;    // ended: CLD_EXITED, CLD_KILLED or CLD_DUMPED
   int32_t end_status;  // ended: exit code or signal
-  uint32_t execed;    // ended: not 0 if the workload got as far as exec
+  uint32_t execed;     // ended: not 0 if the workload got as far as exec
 };
 
 }  // namespace linx
