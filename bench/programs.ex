@@ -18,7 +18,10 @@ defmodule Linx.Bench.Programs do
       System.find_executable("cmake") ||
         Mix.raise("cmake is needed for the floors of the benchmark: run bin/setup")
 
-    case System.cmd(cmake, args, stderr_to_stdout: true) do
+    # CMake's default is make, which bin/setup does not install. A build directory keeps its generator.
+    env = if System.find_executable("ninja"), do: [{"CMAKE_GENERATOR", "Ninja"}], else: []
+
+    case System.cmd(cmake, args, env: env, stderr_to_stdout: true) do
       {_, 0} -> :ok
       {output, _} -> Mix.raise("the programs of bench/ cannot be built:\n" <> output)
     end
