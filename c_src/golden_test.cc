@@ -122,7 +122,7 @@ TEST_CASE("every golden request is a plan, and every other frame a term") {
     CAPTURE(frame.name);
     TermReader reader(frame.body);
     CHECK(reader.valid());
-    CommandName name;
+    CommandName name = CommandName::abort;
     if (frame.name.rfind("request_", 0) != 0) continue;
     REQUIRE((reader.ReadTupleOf(2) && reader.ReadName(&name)));
     const Mode mode = name == CommandName::spawn ? Mode::spawn : Mode::enter;
