@@ -53,7 +53,11 @@ bool HasExited(int pidfd) {
 // All or none: never a mix of two processes' namespaces. Where the kernel refuses the set, each one
 // is tried alone, in this process that is of no more use, to name the culprit.
 void Join(const EnterPlan& plan) {
-  if (plan.namespaces == 0) return;
+  if (plan.namespaces == 0) {
+    // It shares all that was wanted; but who is gone is not entered.
+    if (HasExited(plan.target_pidfd)) Fail(plan, Stage::open_target, -ESRCH);
+    return;
+  }
   const long rc = raw::Call(SYS_setns, plan.target_pidfd, plan.namespaces);
   if (rc == 0) return;
   if (rc != -ESRCH) {
