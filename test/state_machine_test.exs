@@ -2,6 +2,7 @@ defmodule Linx.Process.MachineTest do
   use ExUnit.Case, async: true
 
   doctest Linx.Process.Machine
+  doctest Linx.Process.Outcome
 
   alias Linx.Process.{Error, Info, Machine}
 

@@ -2,13 +2,13 @@ defmodule Linx.Process do
   @moduledoc """
   Runs a program as a session: a process of its own here, a Linux process there.
 
-      {:ok, session} = Linx.Process.spawn(argv: ["/bin/sh", "-c", "exit 3"])
-
-      receive do
-        {:linx_process, :ready, _host_pid} -> :ok = Linx.Process.proceed(session)
-      end
-
-      {:ok, {:exited, 3}} = Linx.Process.wait(session)
+      iex> {:ok, session} = Linx.Process.spawn(argv: ["/bin/sh", "-c", "exit 3"])
+      iex> receive do
+      ...>   {:linx_process, :ready, _host_pid} -> Linx.Process.proceed(session)
+      ...> end
+      :ok
+      iex> Linx.Process.wait(session)
+      {:ok, {:exited, 3}}
 
   ## The life of a session
 
@@ -62,7 +62,7 @@ defmodule Linx.Process do
 
   import Kernel, except: [spawn: 1]
 
-  alias Linx.Process.{Error, Info, Options, Session}
+  alias Linx.Process.{Error, Info, Launch, Options}
 
   @typedoc "What `spawn/1` and `enter/2` answered."
   @type session :: GenServer.server()
@@ -109,12 +109,13 @@ defmodule Linx.Process do
       `:shared`
 
   Errors are `t:Linx.Process.Options.Reason.t/0` for a bad option, `{:missing_binary, path}` where the
-  agent was not built, and `t:Linx.Process.Error.t/0` where it could not be started. What fails later
-  is told to the owner.
+  agent was not built, `{:not_started, :linx}` where the application is not, and
+  `t:Linx.Process.Error.t/0` where the agent could not be started. What fails later is told to the
+  owner.
   """
   @spec spawn(keyword) :: {:ok, pid} | {:error, Options.Reason.t() | Error.t() | term}
   def spawn(opts) do
-    with {:ok, options} <- Options.validate(:spawn, opts), do: Session.launch(options, nil)
+    with {:ok, options} <- Options.validate(:spawn, opts), do: Launch.start(options, nil)
   end
 
   @doc """
@@ -129,7 +130,7 @@ defmodule Linx.Process do
   @spec enter(pos_integer | session, keyword) ::
           {:ok, pid} | {:error, Options.Reason.t() | Error.t() | term}
   def enter(target, opts) when is_integer(target) and target > 0 and target <= @max_pid do
-    with {:ok, options} <- Options.validate(:enter, opts), do: Session.launch(options, target)
+    with {:ok, options} <- Options.validate(:enter, opts), do: Launch.start(options, target)
   end
 
   def enter(target, opts) when is_pid(target) do
@@ -141,13 +142,13 @@ defmodule Linx.Process do
 
   defp enter(_host_pid, {agent, port, target_id}, %Options{agent: :shared} = options) do
     with {:ok, id} <- Linx.Agent.Pool.new_id(),
-         {:error, :closed} <- Session.launch(options, {{agent, port, id}, target_id}) do
+         {:error, :closed} <- Launch.start(options, {{agent, port, id}, target_id}) do
       # The target's agent has died, and the target with it.
       {:error, :no_process}
     end
   end
 
-  defp enter(host_pid, _place, options), do: Session.launch(options, host_pid)
+  defp enter(host_pid, _place, options), do: Launch.start(options, host_pid)
 
   @doc """
   For a supervisor: `{Linx.Process, opts}`.

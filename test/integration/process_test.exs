@@ -6,6 +6,7 @@ defmodule Linx.Integration.ProcessTest do
   alias Linx.Process.{Error, Info}
 
   doctest Linx
+  doctest Linx.Process
 
   # Ignores SIGTERM itself, has a child that does, and one that has detached itself.
   @stubborn "trap '' TERM; sleep 60 & setsid sh -c 'trap \"\" TERM; sleep 60 & sleep 60' & wait; wait"

@@ -17,7 +17,7 @@ defmodule Linx.Test.Leftovers do
           mounts: [String.t()],
           cgroups: [String.t()],
           sessions: [pid],
-          agent_sessions: non_neg_integer
+          routes: [String.t()]
         }
 
   @doc "Marks everything that this BEAM starts from now on."
@@ -35,7 +35,7 @@ defmodule Linx.Test.Leftovers do
       mounts: "/proc/self/mountinfo" |> File.read!() |> String.split("\n"),
       cgroups: Enum.flat_map(["*", "*/*", "*/*/*"], &Path.wildcard("/sys/fs/cgroup/#{&1}linx*")),
       sessions: sessions(),
-      agent_sessions: agent_sessions()
+      routes: routes()
     }
   end
 
@@ -49,11 +49,7 @@ defmodule Linx.Test.Leftovers do
       for(mount <- now.mounts -- before.mounts, do: "mount #{mount}"),
       for(cgroup <- now.cgroups -- before.cgroups, do: "cgroup #{cgroup}"),
       for(session <- now.sessions -- before.sessions, do: "session #{inspect(session)}"),
-      for(
-        count <- [now.agent_sessions],
-        count > before.agent_sessions,
-        do: "#{count} sessions in agents"
-      )
+      for(route <- now.routes -- before.routes, do: "session #{route}")
     ])
   end
 
@@ -88,13 +84,15 @@ defmodule Linx.Test.Leftovers do
     guards = guards()
     agents = for {pid, parent, "linx_process"} <- table, parent in guards, do: pid
 
+    # Made ahead of need, one for each agent.
+    standbys = for {pid, parent, "linx_standby"} <- table, parent in agents, do: pid
     # The BEAM's own: what starts its ports, and its name resolver.
     own = for {pid, _, name} <- table, name in ["erl_child_setup", "inet_gethost"], do: pid
     below = descendants(table, beam)
 
     for {pid, parent, name} <- table,
         pid in below or marked?(pid),
-        pid not in [beam | guards ++ agents ++ own],
+        pid not in [beam | guards ++ agents ++ standbys ++ own],
         do: "#{pid} (#{name}) below #{parent}"
   end
 
@@ -122,13 +120,9 @@ defmodule Linx.Test.Leftovers do
         do: pid
   end
 
-  defp agent_sessions do
-    Enum.sum(
-      for {_slot, agent, _port} <- :ets.tab2list(Pool) do
-        case :sys.get_state(agent) do
-          %{router: router} -> Linx.Agent.Router.size(router)
-        end
-      end
-    )
+  defp routes do
+    for {_slot, agent, _port} <- :ets.tab2list(Pool),
+        {id, entry} <- :sys.get_state(agent).router.entries,
+        do: "#{id} of an agent: #{inspect(entry)}"
   end
 end

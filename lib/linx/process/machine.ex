@@ -18,7 +18,7 @@ defmodule Linx.Process.Machine do
       [{:write, :proceed, :caller}]
   """
 
-  alias Linx.Process.{Error, Info}
+  alias Linx.Process.{Info, Outcome}
 
   @typedoc "Who a call is to be answered to; opaque here."
   @type from :: term
@@ -164,34 +164,20 @@ defmodule Linx.Process.Machine do
 
   defp event(m, {:pty_out, bytes}), do: {m, [{:tell, {:pty_out, bytes}}]}
   defp event(m, {:refused, code, name, _detail}), do: {m, [{:tell, {:refused, code, name}}]}
-  defp event(m, {:status, :exited, code}), do: ended(m, {:exited, code}, {:exited, code})
-  defp event(m, {:status, :signaled, n}), do: ended(m, {:signaled, n}, {:signaled, n})
-  defp event(m, {:status, :aborted, _pid}), do: ended(m, :aborted, {:aborted})
 
-  defp event(m, {:error, code, stage, detail}),
-    do: ended(m, {:error, Error.new(code, stage, detail)}, {:error, code, stage})
+  defp event(m, terminal) do
+    result = Outcome.of(terminal)
+    m = %{m | result: result, stage: Outcome.stage(result), signals: [], winsize: nil}
 
-  defp ended(m, result, message) do
-    m = %{m | result: result, stage: stage_of(result), signals: [], winsize: nil}
-    replies = for {_ref, from} <- Enum.reverse(m.waiters), do: {:reply, from, outcome(result)}
-    {%{m | waiters: []}, replies ++ [{:tell, message}, :ended | stop(m)]}
+    replies =
+      for {_ref, from} <- Enum.reverse(m.waiters), do: {:reply, from, Outcome.answer(result)}
+
+    {%{m | waiters: []}, replies ++ [{:tell, Outcome.message(result)}, :ended | stop(m)]}
   end
 
-  defp stage_of({:exited, _}), do: :exited
-  defp stage_of({:signaled, _}), do: :signaled
-  defp stage_of(:aborted), do: :aborted
-  defp stage_of({:error, _}), do: :errored
-
-  defp outcome({:error, error}), do: {:error, error}
-  defp outcome(result), do: {:ok, result}
-
-  defp stop(%{linger: false, result: result}), do: [{:stop, stop_reason(result)}]
+  defp stop(%{linger: false, result: result}), do: [{:stop, Outcome.stop_reason(result)}]
   defp stop(%{leaving?: true}), do: [{:stop, :normal}]
   defp stop(_lingering), do: []
-
-  defp stop_reason({:exited, 0}), do: :normal
-  defp stop_reason(:aborted), do: {:shutdown, :aborted}
-  defp stop_reason(result), do: result
 
   defp call(m, from, :info), do: {m, [{:reply, from, {:ok, info(m)}}]}
   defp call(%{host_pid: nil} = m, from, :host_pid), do: {m, [{:reply, from, not_ready()}]}
@@ -209,8 +195,8 @@ defmodule Linx.Process.Machine do
   defp call(%{result: nil} = m, from, {:stop, grace, ref}),
     do: finish(%{m | waiters: [{ref, from} | m.waiters]}, grace)
 
-  defp call(m, from, {:wait, _ref}), do: {m, [{:reply, from, outcome(m.result)}]}
-  defp call(m, from, {:stop, _, _ref}), do: {m, [{:reply, from, outcome(m.result)}]}
+  defp call(m, from, {:wait, _ref}), do: {m, [{:reply, from, Outcome.answer(m.result)}]}
+  defp call(m, from, {:stop, _, _ref}), do: {m, [{:reply, from, Outcome.answer(m.result)}]}
 
   # No verb below does anything to a workload that has ended.
   defp call(%{result: result} = m, from, _request) when result != nil,

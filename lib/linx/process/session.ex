@@ -2,26 +2,17 @@ defmodule Linx.Process.Session do
   @moduledoc """
   The process of a session: it does what `Linx.Process.Machine` decides.
 
-  `launch/2` is what `Linx.Process.spawn/1` and `Linx.Process.enter/2` come down to:
-
-      {:ok, options} = Linx.Process.Options.validate(:spawn, argv: ["/bin/true"])
-      {:ok, session} = Linx.Process.Session.launch(options, nil)
-
   It is linked to its starter as any other process is: only an exit that is not normal counts. It
   writes to its agent's port itself and hears of events from `Linx.Agent`; the port of a dedicated
-  agent is its own.
+  agent is its own. No call blocks it, and neither does an agent that does not read for a while.
   """
 
   use GenServer, restart: :temporary
 
   alias Linx.Agent.{Outbox, Pool, Program}
-  alias Linx.Process.{Error, Machine, Options}
+  alias Linx.Process.{Machine, Options}
   alias Linx.Protocol
 
-  @typedoc "A host pid, or a session with an agent that is to be entered there."
-  @type target :: nil | pos_integer | {Pool.place(), target_id :: pos_integer}
-
-  @attempts 3
   # What a shutdown waits for the end beyond the grace that the workload has.
   @patience 5000
   # The exit status of an agent that has lost its channel, for the case where none can be seen.
@@ -42,52 +33,21 @@ defmodule Linx.Process.Session do
   ]
 
   @doc """
-  Starts a session, linked to the caller.
+  Starts a session whose request is `frame`, with an agent of the pool or one of its own.
+
+  Errors: `:closed` where the agent is gone, those of `Linx.Agent.Program.open/0`.
   """
-  @spec launch(Options.t(), target) :: {:ok, pid} | {:error, term}
-  def launch(%Options{agent: :dedicated} = options, target),
-    do: start(options, target, :dedicated)
+  @spec start(Options.t(), Pool.place() | :dedicated, frame :: binary) ::
+          {:ok, pid} | {:error, term}
+  def start(%Options{} = options, place, frame) do
+    # The request is not kept: a session is small.
+    options = %{options | request: nil, owner: options.owner || self()}
 
-  def launch(options, {place, id}), do: start(options, {:session, id}, place)
-  def launch(options, target), do: launch(options, target, @attempts)
-
-  # An agent may die between being found and being written to.
-  defp launch(_options, _target, 0), do: {:error, Error.new(@channel_lost, :agent_died)}
-
-  defp launch(options, target, attempts) do
-    with {:ok, {agent, port, _id} = place} <- Pool.checkout() do
-      case start(options, target, place) do
-        {:error, :closed} ->
-          Pool.leave(agent, port)
-          launch(options, target, attempts - 1)
-
-        answer ->
-          answer
-      end
+    case GenServer.start(__MODULE__, {self(), options, place, frame}) do
+      {:error, {:shutdown, reason}} -> {:error, reason}
+      answer -> answer
     end
   end
-
-  defp start(options, target, place) do
-    frame = place |> id() |> Protocol.encode({options.mode, request(options.request, target)})
-
-    if byte_size(frame) > Protocol.max_frame() do
-      {:error, Error.new(90, :request_too_big)}
-    else
-      # Not kept: a session is small.
-      options = %{options | request: nil, owner: options.owner || self()}
-
-      case GenServer.start(__MODULE__, {self(), options, place, frame}) do
-        {:error, {:shutdown, reason}} -> {:error, reason}
-        answer -> answer
-      end
-    end
-  end
-
-  defp id(:dedicated), do: nil
-  defp id({_agent, _port, id}), do: id
-
-  defp request(request, nil), do: request
-  defp request(request, target), do: Map.put(request, :target, target)
 
   @impl true
   def init({starter, options, place, frame}) do
