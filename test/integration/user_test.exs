@@ -110,7 +110,7 @@ defmodule Linx.Integration.UserTest do
     # `cat` answers once `unshare` has become it.
     defp assert_receive_namespace(port) do
       Port.command(port, "here")
-      assert_receive {^port, {:data, 'here'}}
+      assert_receive {^port, {:data, ~c"here"}}
     end
   end
 end

@@ -101,8 +101,7 @@ defmodule Linx.Run.Runner do
         loop(state)
 
       {:linx_process, :pty_out, bytes} ->
-        IO.binwrite(:user, bytes)
-        loop(state)
+        if write(bytes) == :ok, do: loop(state), else: {:error, "stdout was closed"}
 
       # A command came too late or too often: the workload is not what was asked for.
       {:linx_process, :refused, code, name} ->
@@ -123,6 +122,13 @@ defmodule Linx.Run.Runner do
       message ->
         loop(size_message(state, message))
     end
+  end
+
+  # The process behind `:user` ends when its fd does.
+  defp write(bytes) do
+    IO.binwrite(:user, bytes)
+  rescue
+    _ in [ArgumentError, ErlangError] -> :closed
   end
 
   defp at_checkpoint(state, host_pid) do

@@ -59,8 +59,13 @@ defmodule Linx.Run.Terminal do
   @spec size(t) :: {:ok, size} | :unknown
   def size(%__MODULE__{port: port} = terminal) do
     case tell(port, "size\n") do
-      :ok -> receive(do: ({^port, answer} -> size(terminal, {port, answer})))
-      :closed -> :unknown
+      :ok ->
+        receive do
+          {^port, answer} -> size(terminal, {port, answer})
+        end
+
+      :closed ->
+        :unknown
     end
   end
 

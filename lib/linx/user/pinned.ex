@@ -126,7 +126,7 @@ defmodule Linx.User.Pinned do
   # "pid (name) state ...", where the name may itself hold brackets and spaces.
   defp ended?(line) do
     {at, 2} = line |> :binary.matches(") ") |> List.last()
-    :binary.at(line, at + 2) in 'ZX'
+    :binary.at(line, at + 2) in [?Z, ?X]
   end
 
   # Reading is asked for together with writing so that opening does not truncate.
