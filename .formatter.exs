@@ -1,4 +1,4 @@
 [
-  inputs: ["{mix,.formatter}.exs", "{config,lib,test,bench}/**/*.{ex,exs}"],
+  inputs: ["{mix,.formatter}.exs", "{bench,examples,lib,test}/**/*.{ex,exs}"],
   line_length: 98
 ]

@@ -35,7 +35,8 @@ defmodule Linx.MixProject do
       licenses: ["Apache-2.0"],
       links: %{},
       files:
-        ~w(.formatter.exs CHANGELOG.md CMakeLists.txt LICENSE README.md mix.exs bin c_src lib)
+        ~w(.formatter.exs CHANGELOG.md CMakeLists.txt LICENSE README.md mix.exs) ++
+          ~w(bin c_src docs examples lib)
     ]
   end
 end
