@@ -160,6 +160,7 @@ bool Workload::IgnoresTerm() const {
 }
 
 void Workload::Kill() {
+  if (finished_) return;
   killing_ = true;
   if (workload_) {
     SendSignal(workload_.get(), SIGKILL);
@@ -267,10 +268,13 @@ void Workload::CheckExec() {
 void Workload::OnExit() { Settle(); }
 
 bool Workload::Settle() {
+  // Another event of the turn in which it ended.
+  if (finished_) return false;
   if (!SettleHelper()) return true;
   if (!(has_init_ ? SettleInit() : SettleWorkload())) return true;
   DrainChannel();
   if (end_->execed) SayRunning();
+  finished_ = true;
   kill_timer_.Reset();
   listener_->OnEnd(*end_);
   return false;

@@ -119,6 +119,7 @@ class Workload {
   bool failed_ = false;
   bool running_ = false;
   bool killing_ = false;
+  bool finished_ = false;
   int kill_ticks_ = 0;
 };
 
