@@ -1,6 +1,7 @@
 #include "child.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/keyctl.h>
 #include <poll.h>
 #include <signal.h>
@@ -123,14 +124,21 @@ void ServeCheckpoint(Child* child) {
   }
 }
 
+bool MaySetGroups() {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2] = {};
+  return raw::Call(SYS_capget, &header, data) == 0 && (data[0].effective >> CAP_SETGID & 1) != 0;
+}
+
 // Before setgid and setuid: afterwards the groups can no longer change.
 long SetGroups(Child* child) {
   const ChildPlan& plan = child->plan;
   if (!plan.set_groups) return 0;
   if (plan.groups_optional && raw::Call(SYS_getgroups, 0, nullptr) == 0) return 0;
   const long rc = raw::Call(SYS_setgroups, plan.group_count, plan.groups);
-  // user_namespaces(7): an unprivileged owner had to deny setgroups before it could map a gid.
-  return rc == -EPERM && plan.groups_optional ? 0 : rc;
+  // user_namespaces(7): an unprivileged owner had to deny setgroups before it could map a gid. Then
+  // it is EPERM even with the capability; without it the new uid would keep groups that it lost.
+  return rc == -EPERM && plan.groups_optional && MaySetGroups() ? 0 : rc;
 }
 
 // The kernel says EINVAL of an id that the user namespace does not map.
