@@ -153,7 +153,8 @@ defmodule Linx.Seccomp do
 
   Takes a filter, or a classic BPF program as a binary of 1 to 4096 instructions of 8 bytes (also
   as `{:bpf, binary}`). It is tried at once in a process of its own and installed as the last step
-  before exec, in the order of the calls where there are several. Errors: `:not_ready`,
+  before exec, in the order of the calls where there are several, up to 16. One that the kernel or
+  the agent does not take ends the session before its program runs. Errors: `:not_ready`,
   `:running`, `:no_process`, and `{:bad_filter, x}` for what is neither.
   """
   @spec install(GenServer.server(), Filter.t() | binary | {:bpf, binary}) :: :ok | error

@@ -148,6 +148,15 @@ defmodule Linx.Integration.SeccompTest do
     end
   end
 
+  test "a filter too many: the workload does not run without it" do
+    {session, _pid} = park(argv: ["/bin/true"])
+    for _ <- 1..17, do: assert(Seccomp.install(session, @allow_all) == :ok)
+    assert_receive {:linx_process, :refused, 105, :seccomp_install}
+    assert Linx.Process.proceed(session) == :ok
+    assert_receive {:linx_process, :error, 105, :seccomp_install}
+    refute_received {:linx_process, :running}
+  end
+
   test "filters are taken at the checkpoint only" do
     {:ok, filter} = Seccomp.deny_list([:ptrace])
     {session, _pid} = park(argv: ["/bin/sleep", "60"])
