@@ -121,7 +121,7 @@ Status Add(scmp_filter_ctx filter, int number, const SeccompRule& rule) {
 // another architecture too.
 int SetAttributes(scmp_filter_ctx filter) {
   int rc = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-  // Syscall -1 is a tracer's; no rule is meant for it.
+  // No rule is meant for -1, the number of a call that a tracer skips.
   if (rc == 0) rc = seccomp_attr_set(filter, SCMP_FLTATR_API_TSKIP, 0);
   // Only the child that installs the filter sets no_new_privs.
   if (rc == 0) rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);

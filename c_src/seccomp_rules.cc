@@ -10,7 +10,7 @@ namespace linx {
 
 namespace {
 
-constexpr uint64_t kMaxErrno = 4095;
+constexpr uint64_t kMaxErrno = 4094;  // the kernel's is 4095, libseccomp stops short of it
 constexpr unsigned kMaxArgIndex = 5;
 constexpr size_t kMaxName = 64;
 constexpr size_t kMaxRules = 1024;
@@ -113,7 +113,7 @@ const char* ReadRule(TermReader& reader, SeccompRule* out) {
   std::string_view name;
   if (!reader.ReadTupleOf(3)) return "expected {action, name, args}";
   if (!ReadAction(reader, &out->action)) {
-    return "expected :allow, :kill_process, :kill_thread, :trap, :log or {:errno, 1..4095}";
+    return "expected :allow, :kill_process, :kill_thread, :trap, :log or {:errno, 1..4094}";
   }
   if (!reader.ReadBinary(&name) || name.empty() || name.size() > kMaxName ||
       name.find('\0') != name.npos) {

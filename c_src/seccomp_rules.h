@@ -21,6 +21,9 @@ using SeccompAction = uint32_t;
 
 // One condition on a syscall's argument; all 64 bits are compared. `op` is libseccomp's
 // scmp_compare.
+//
+// Where the kernel looks at 32 bits only (an ioctl's command, a socket's family) a rule that denies
+// is masked_eq with 0xffffffff: a caller may set any bit above, which would get it past eq.
 struct SeccompArg {
   unsigned index;  // 0..5
   int op;
