@@ -108,4 +108,9 @@ Io Outbox::Flush(int fd) {
   return Io::would_block;
 }
 
+void Outbox::Discard() {
+  buffer_.Consume(buffer_.size());
+  buffer_.ShrinkTo(kKeepOut);
+}
+
 }  // namespace linx

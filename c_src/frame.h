@@ -74,6 +74,8 @@ class Outbox {
   // Writes what a non-blocking fd takes. No frame is open. `would_block` with pending() == 0: all
   // is written; otherwise poll for room.
   Io Flush(int fd);
+  // Forgets what waits to be written. No frame is open.
+  void Discard();
 
   size_t memory() const { return buffer_.capacity(); }
   // Bytes written so far.

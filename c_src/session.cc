@@ -342,7 +342,7 @@ void Session::DrainPty() {
 }
 
 void Session::Orphan() {
-  if (ended()) return;
+  if (ended() || end_) return;
   if (state_ != SessionState::running) return Handle(Abort{});
   if (plan_.orphan_policy.linger) {
     // It goes on without the agent, which has nothing more to say of it.

@@ -225,6 +225,8 @@ bool SessionTable::EndTurn() {
     exit_code_ = kChannelFailed;
     WindDown();
   }
+  // Nobody hears the rest.
+  if (!output_open_) outbox_.Discard();
   WatchChannel();
   const bool said = !output_open_ || outbox_.pending() == 0;
   return !((finished_ || winding_down_) && sessions_.empty() && said);
@@ -245,7 +247,6 @@ void SessionTable::Bury(uint64_t key) {
 void SessionTable::WatchChannel() {
   const size_t pending = outbox_.pending();
   if (input_open_) in_watch_.Want(pending > kOutboxFull ? 0 : uint32_t{EPOLLIN});
-  if (!output_open_) return;
   out_watch_.Want(pending > 0 ? uint32_t{EPOLLOUT} : 0);
   if (pending > kOutboxLow) return;
   for (const uint64_t key : std::exchange(notices_.paused, {})) {
