@@ -127,6 +127,11 @@ bool SessionTable::TakeRequest(std::optional<uint64_t> id, TermReader reader) {
     EventsOf(id).Refused(EBUSY, Name(Stage::session_in_use));
     return true;
   }
+  // What began now would meet no orphan policy any more.
+  if (winding_down_) {
+    EventsOf(id).Failed(Error::Of(Stage::agent_died, ESHUTDOWN));
+    return true;
+  }
   Result<Plan> plan = ReadPlan(name == CommandName::spawn ? Mode::spawn : Mode::enter, reader);
   if (plan.ok()) {
     StartSession(id, plan.Take());
