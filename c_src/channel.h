@@ -21,6 +21,9 @@ constexpr size_t kMaxFilterBytes = 4096 * 8;
 constexpr size_t kMaxFilters = 16;
 constexpr size_t kMaxCapCommands = 64;
 
+// What a child, init or helper exits with that did not get to its exec, or to its work.
+constexpr int kNotReached = 127;
+
 // Agent to child, at the checkpoint. A filter's program follows its header.
 struct Order {
   enum class Kind : uint32_t {

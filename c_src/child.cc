@@ -39,7 +39,7 @@ struct Step {
   report.stage = stage;
   report.code = static_cast<int32_t>(-code);
   raw::Call(SYS_write, channel, &report, sizeof(report));
-  raw::Exit(127);
+  raw::Exit(kNotReached);
 }
 
 long Prctl(int option, unsigned long a = 0, unsigned long b = 0) {
@@ -77,11 +77,11 @@ long DieWithParent(const ChildPlan& plan) {
   const long rc = Prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (rc < 0) return rc;
   // A parent that died before the call above sends nothing. The channel tells where getppid() is 0.
-  if (plan.parent != 0 && raw::Call(SYS_getppid) != plan.parent) raw::Exit(127);
+  if (plan.parent != 0 && raw::Call(SYS_getppid) != plan.parent) raw::Exit(kNotReached);
   struct pollfd channel = {plan.channel, 0, 0};
   const struct timespec now = {};
   raw::Call(SYS_ppoll, &channel, 1, &now, nullptr, 0);
-  if ((channel.revents & (POLLHUP | POLLERR)) != 0) raw::Exit(127);
+  if ((channel.revents & (POLLHUP | POLLERR)) != 0) raw::Exit(kNotReached);
   return 0;
 }
 
@@ -115,7 +115,7 @@ void ServeCheckpoint(Child* child) {
   for (;;) {
     const long n = raw::Call(SYS_read, child->plan.channel, record, sizeof(record));
     if (n == -EINTR) continue;
-    if (n < static_cast<long>(sizeof(Order))) raw::Exit(127);
+    if (n < static_cast<long>(sizeof(Order))) raw::Exit(kNotReached);
     Order order;
     std::memcpy(&order, record, sizeof(order));
     if (order.kind == Order::Kind::proceed) return;
@@ -251,7 +251,7 @@ void RunChild(const ChildPlan& plan) {
   RunSteps(&child, kUntilReady);
   if (!plan.auto_proceed) ServeCheckpoint(&child);
   RunSteps(&child, kAfterProceed);
-  raw::Exit(127);
+  raw::Exit(kNotReached);
 }
 
 }  // namespace linx

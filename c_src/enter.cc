@@ -47,7 +47,7 @@ bool HasExited(int pidfd) {
   report.stage = stage;
   report.code = static_cast<int32_t>(-code);
   SendReport(plan.init.channel, report, -1);
-  raw::Exit(127);
+  raw::Exit(kNotReached);
 }
 
 // All or none: never a mix of two processes' namespaces. Where the kernel refuses the set, each one

@@ -49,7 +49,7 @@ int EnterChild(void* plan) { RunChild(*static_cast<const ChildPlan*>(plan)); }
   report.stage = stage;
   report.code = static_cast<int32_t>(-code);
   SendReport(init.plan.channel, report, -1);
-  raw::Exit(127);
+  raw::Exit(kNotReached);
 }
 
 void OpenSignals(Init* init) {
@@ -80,12 +80,12 @@ void LaunchWorkload(Init* init, char* stack) {
   if (sent < 0) init->agent_gone = true;
 }
 
-// The workload is dead and not yet reaped, so its stat still tells whether a signal met it before
-// or after exec. An exit before exec was reported by the child itself.
+// The workload is dead and not yet reaped, so its stat still tells whether its end met it before or
+// after exec. It is read only where both are possible.
 void NoteEnd(Init* init, const siginfo_t& end) {
   ProcStat stat;
   const int proc = init->plan.proc_fd;
-  init->execed = end.si_code == CLD_EXITED ||
+  init->execed = (end.si_code == CLD_EXITED && end.si_status != kNotReached) ||
                  (ReadProcStat(proc, PidOf(proc, init->workload_pidfd), &stat) && stat.execed());
   init->end = end;
   init->ended = true;

@@ -90,13 +90,13 @@ void Session::Launch() {
 
 void Session::OnSpawned(pid_t host_pid) {
   state_ = SessionState::spawned;
-  if (!aborting_) events_.Spawned(host_pid);
+  events_.Spawned(host_pid);
 }
 
 void Session::OnReady(pid_t ns_pid) {
   child_pid_ = ns_pid;
   state_ = proceed_ ? SessionState::proceeding : SessionState::ready;
-  if (!aborting_) events_.Ready(ns_pid);
+  events_.Ready(ns_pid);
 }
 
 void Session::OnFailed(const Error& error) {
@@ -104,7 +104,8 @@ void Session::OnFailed(const Error& error) {
 }
 
 void Session::OnRunning() {
-  if (aborting_) return;
+  // An abort that came too late for that: the workload ends as a running one that is killed.
+  aborting_ = false;
   state_ = SessionState::running;
   const pid_t outermost = workload_.outermost_pid();
   if (plan_.orphan_policy.linger && context_.spares.Add(outermost)) spare_ = outermost;

@@ -45,6 +45,11 @@ int Wait(int pidfd, siginfo_t* info, int options) {
   return info->si_pid != 0 ? 1 : 0;
 }
 
+// Of a helper or init: it said why it could make nothing.
+bool GaveUp(const siginfo_t& info) {
+  return info.si_code == CLD_EXITED && info.si_status == kNotReached;
+}
+
 End EndOf(int code, int status, bool execed) {
   return {code == CLD_EXITED ? End::Kind::exited : End::Kind::signaled, status, execed};
 }
@@ -121,13 +126,10 @@ void Workload::TakeInit(UniqueFd pidfd, pid_t pid) {
 void Workload::TakeWorkload(UniqueFd pidfd, pid_t pid) {
   workload_ = std::move(pidfd);
   host_pid_ = pid;
-  if (!has_init_) context_.launcher.Adopt(pid);
+  // Below an init, too: it is the agent's child as soon as the init is dead.
+  context_.launcher.Adopt(pid);
   listener_->OnSpawned(pid);
-  // Closed where it was killed before it announced itself.
-  if (channel_ &&
-      !Watch(&channel_watch_, channel_.get(), Handler::To<&Workload::OnChannel>(this))) {
-    return;
-  }
+  if (!Watch(&channel_watch_, channel_.get(), Handler::To<&Workload::OnChannel>(this))) return;
   // Below an init the end is the init's to tell.
   if (!has_init_ &&
       !Watch(&workload_watch_, workload_.get(), Handler::To<&Workload::OnExit>(this))) {
@@ -165,8 +167,8 @@ void Workload::Kill() {
   if (workload_) {
     SendSignal(workload_.get(), SIGKILL);
   } else {
-    // Whatever they have made and not yet announced finds its channel closed and exits.
-    CloseChannel();
+    // Whatever they have made and not yet announced finds its channel shut and exits.
+    shutdown(channel_.get(), SHUT_RDWR);
     if (helper_.pidfd) SendSignal(helper_.pidfd.get(), SIGKILL);
     if (init_.pidfd) SendSignal(init_.pidfd.get(), SIGKILL);
   }
@@ -272,9 +274,11 @@ bool Workload::Settle() {
   if (finished_) return false;
   if (!SettleHelper()) return true;
   if (!(has_init_ ? SettleInit() : SettleWorkload())) return true;
+  if (lost_ && KillStrays(context_.launcher)) return true;
   DrainChannel();
   if (end_->execed) SayRunning();
   finished_ = true;
+  context_.launcher.Forget(host_pid_);
   kill_timer_.Reset();
   listener_->OnEnd(*end_);
   return false;
@@ -291,8 +295,9 @@ bool Workload::SettleHelper() {
   context_.launcher.EndEnter();
   helper_ = {};
   if (!has_init_ && !workload_) {
-    Fail(Error::Of(Stage::fork, ECHILD));
+    if (!killing_) Fail(Error::Of(Stage::fork, ECHILD));
     end_ = End{};
+    if (!GaveUp(info)) Lose();
   }
   return true;
 }
@@ -305,19 +310,18 @@ bool Workload::SettleInit() {
     init_watch_.Reset();
     context_.launcher.Forget(init_.pid);
     init_ = {};
-    if (!end_ && failed_ && !workload_) end_ = End{};
-    init_lost_ = !end_;
-    if (init_lost_) Kill();
+    if (!end_ && !GaveUp(info)) Lose();
+    if (!end_ && !workload_) end_ = End{};
   }
-  return init_lost_ ? SettleOrphans() : true;
+  // Without its init the workload is the agent's child, unless a pid namespace lies between them:
+  // then it dies with its namespace, or belongs to the PID 1 of the one that was entered.
+  return SettleWorkload();
 }
 
-// Without its init the workload is the agent's child, unless a pid namespace lies between them:
-// then it dies with its namespace, or belongs to the PID 1 of the one that was entered.
-bool Workload::SettleOrphans() {
-  if (!end_ && !workload_) end_ = End{};
-  if (!end_ && !SettleWorkload()) return false;
-  return !KillStrays(context_.launcher);
+// What was to announce or to hold the session's processes has died early: they are the agent's now.
+void Workload::Lose() {
+  lost_ = true;
+  Kill();
 }
 
 bool Workload::SettleWorkload() {
@@ -330,15 +334,13 @@ bool Workload::SettleWorkload() {
     end_ = End{End::Kind::unknown, 0, running_};
     return true;
   }
-  // An exit before exec reports itself, unless the init whose death it answered to is gone.
   ProcStat stat;
   const bool execed =
-      running_ || (info.si_code == CLD_EXITED && !failed_ && !init_lost_) ||
+      running_ || (info.si_code == CLD_EXITED && info.si_status != kNotReached) ||
       (ReadProcStat(context_.launcher.proc_fd(), host_pid_, &stat) && stat.execed());
-  end_ = EndOf(info.si_code, info.si_status, execed && !failed_);
+  end_ = EndOf(info.si_code, info.si_status, execed);
   workload_watch_.Reset();
   Wait(workload_.get(), &info, 0);
-  context_.launcher.Forget(host_pid_);
   return true;
 }
 

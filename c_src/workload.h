@@ -93,11 +93,11 @@ class Workload {
   void FlushOrders();
   void CheckExec();
   void SayRunning();
+  void Lose();
 
   bool SettleHelper();
   bool SettleInit();
   bool SettleWorkload();
-  bool SettleOrphans();
 
   WorkloadContext context_;
   WorkloadListener* listener_;
@@ -115,7 +115,7 @@ class Workload {
   std::optional<End> end_;
   bool started_ = false;
   bool has_init_ = false;
-  bool init_lost_ = false;  // died before it had seen everything die
+  bool lost_ = false;  // the helper or init died before it had seen to everything
   bool failed_ = false;
   bool running_ = false;
   bool killing_ = false;
