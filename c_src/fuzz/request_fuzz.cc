@@ -1,0 +1,85 @@
+// Requests and commands: any frame is a valid one or is refused, and no decoder reads outside it.
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "test_frames.h"
+
+namespace linx {
+namespace {
+
+constexpr size_t kMaxInput = 1 << 20;
+
+void Require(bool holds) {
+  if (!holds) std::abort();
+}
+
+bool IsString(const std::string& bytes) { return bytes.find('\0') == bytes.npos; }
+
+// What every plan promises.
+void CheckPlan(const Plan& plan) {
+  Require(!plan.argv.empty() && plan.argv[0][0] == '/');
+  for (const std::string& argument : plan.argv) Require(IsString(argument));
+  if (plan.env) {
+    for (const std::string& entry : *plan.env) {
+      const size_t name = entry.find('=');
+      Require(IsString(entry) && name != entry.npos && name > 0);
+    }
+  }
+  Require(!plan.cwd || IsString(*plan.cwd));
+  for (const Stdio& stdio : plan.stdio) {
+    Require(IsString(stdio.path));
+    Require((stdio.kind == StdioKind::pty) == plan.pty());
+  }
+  Require(plan.uid != UINT32_MAX && plan.gid != UINT32_MAX);
+  Require((plan.mode == Mode::enter) == (plan.target > 0 || plan.target_session.has_value()));
+}
+
+void ReadRequest(TermReader reader) {
+  for (const Mode mode : {Mode::spawn, Mode::enter}) {
+    TermReader copy = reader;
+    const Result<Plan> plan = ReadPlan(mode, copy);
+    if (plan.ok()) {
+      CheckPlan(plan.value());
+    } else {
+      Require(plan.error().stage == Stage::malformed_request && !plan.error().detail.empty());
+    }
+  }
+}
+
+void ReadOneCommand(TermReader reader) {
+  const std::variant<Command, CommandError> read = ReadCommand(reader);
+  if (const auto* error = std::get_if<CommandError>(&read)) {
+    Require(error->code == EINVAL && !error->refused_as.empty());
+    return;
+  }
+  const Command& command = std::get<Command>(read);
+  if (const auto* signal = std::get_if<Signal>(&command)) {
+    Require(signal->number >= 1 && signal->number <= 64);
+  }
+  if (const auto* filter = std::get_if<SeccompInstall>(&command)) {
+    Require(!filter->bpf.empty() && filter->bpf.size() % kFilterInstructionBytes == 0);
+  }
+}
+
+void Run(std::string_view frame) {
+  static test::GuardedMemory memory(kMaxInput);
+  const std::string_view guarded = memory.Copy(frame);
+  test::ReadEverything(guarded);
+  TermReader reader(guarded);
+  uint64_t id;
+  ReadEnvelope(reader, &id);
+  ReadOneCommand(reader);
+  CommandName name;
+  if (reader.ReadTupleOf(2) && reader.ReadName(&name)) ReadRequest(reader);
+}
+
+}  // namespace
+}  // namespace linx
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size <= linx::kMaxInput) linx::Run({reinterpret_cast<const char*>(data), size});
+  return 0;
+}
