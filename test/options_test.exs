@@ -23,7 +23,7 @@ defmodule Linx.Process.OptionsTest do
   end
 
   test ":argv is required" do
-    for argv <- [nil, "/bin/true", :argv, [], [1], [nil, "x"], ['/bin/true']],
+    for argv <- [nil, "/bin/true", :argv, [], [1], [nil, "x"], [~c"/bin/true"]],
         do: assert(validate(argv: argv) == {:error, :argv_required})
 
     for options <- [
@@ -96,7 +96,7 @@ defmodule Linx.Process.OptionsTest do
 
   test "single values" do
     assert request(cwd: "/tmp").cwd == "/tmp"
-    for cwd <- ["", :tmp, "/\0", '/tmp'], do: assert(reason(cwd: cwd) == {:bad_cwd, cwd})
+    for cwd <- ["", :tmp, "/\0", ~c"/tmp"], do: assert(reason(cwd: cwd) == {:bad_cwd, cwd})
 
     assert request(no_new_privs: true).no_new_privs
     refute Map.has_key?(request(no_new_privs: false), :no_new_privs)

@@ -97,7 +97,7 @@ defmodule Linx.ProtocolTest do
           {3, {:status, :exited}},
           {3, {:status, :exited, -1}},
           {3, {:status, :gone, 1}},
-          {3, {:pty_out, 'x'}},
+          {3, {:pty_out, ~c"x"}},
           {3, {:error, "2", :execve}},
           {3, {:error, 2, "execve"}},
           {3, {:error, 2, :execve, :x}},

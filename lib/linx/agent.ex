@@ -15,9 +15,9 @@ defmodule Linx.Agent do
 
   When `linx_process` dies each of its sessions hears of it, as
   `{:linx_process, :error, exit_status, :agent_died}`, and the next session starts another. By then
-  everything that those sessions ran is dead. Only where this process itself is killed the sessions
-  hear it (with status 1) before `linx_process`, which then ends its sessions by their orphan
-  policies.
+  everything that those sessions ran is dead. Only where this process itself is killed, or gives up a
+  program that does not speak the protocol, the sessions hear it (with status 1) before `linx_process`,
+  which then ends what they ran by their orphan policies.
   """
 
   use GenServer, restart: :temporary

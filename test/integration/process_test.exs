@@ -528,6 +528,21 @@ defmodule Linx.Integration.ProcessTest do
                Linx.Process.spawn(argv: ["/bin/true"], agent: :dedicated)
     end
 
+    test "may speak nonsense, and is let go then" do
+      path = Path.join(tmp_dir(), "agent")
+
+      File.write!(
+        path,
+        "#!/bin/sh\nprintf '\\000\\000\\000\\002no' >&4\nexec cat <&3 >/dev/null\n"
+      )
+
+      File.chmod!(path, 0o755)
+      Application.put_env(:linx, :agent_path, path)
+      {:ok, session} = Linx.Process.spawn(argv: ["/bin/true"], agent: :dedicated)
+      assert messages() == [{:linx_process, :error, 1, :agent_died}]
+      assert Linx.Process.abort(session) == {:error, :no_process}
+    end
+
     test "may be another program" do
       Application.put_env(:linx, :agent_path, "/bin/false")
       {:ok, session} = Linx.Process.spawn(argv: ["/bin/true"], agent: :dedicated)

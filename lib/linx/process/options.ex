@@ -38,6 +38,8 @@ defmodule Linx.Process.Options do
            [:uid, :gid, :groups] ++
            [:owner, :linger, :auto_proceed, :init, :agent, :tag]
 
+  @bad Map.new(@known, &{&1, :"bad_#{&1}"})
+
   @default_policy {:kill, 5000}
 
   @doc """
@@ -127,11 +129,9 @@ defmodule Linx.Process.Options do
 
   defp checked(options, key, default, valid?) do
     converted(options, key, default, fn value ->
-      if valid?.(value), do: {:ok, value}, else: {:error, {bad(key), value}}
+      if valid?.(value), do: {:ok, value}, else: {:error, {Map.fetch!(@bad, key), value}}
     end)
   end
-
-  for key <- @known, do: defp(bad(unquote(key)), do: unquote(:"bad_#{key}"))
 
   # Only a spawned child is born in fresh namespaces, and PID 1 of one needs no init above it.
   defp init(:spawn, namespaces), do: :pid not in List.wrap(namespaces)

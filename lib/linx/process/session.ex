@@ -129,7 +129,7 @@ defmodule Linx.Process.Session do
   def handle_info({port, {:data, frame}}, state) when is_port(port) do
     case Protocol.decode_bare(frame) do
       {:ok, event} -> step({:event, event}, state)
-      {:error, :malformed_frame} -> step({:agent_down, @channel_lost}, state)
+      {:error, :malformed_frame} -> give_up(port, state)
     end
   end
 
@@ -209,6 +209,12 @@ defmodule Linx.Process.Session do
     if state.agent, do: Process.demonitor(elem(state.agent, 1), [:flush])
     for from <- Outbox.waiting(state.outbox), do: answer(from, {:error, :no_process})
     %{state | outbox: Outbox.new(Outbox.port(state.outbox))}
+  end
+
+  # Without its port the program ends, and the workload by its orphan policy.
+  defp give_up(port, state) do
+    Port.close(port)
+    step({:agent_down, @channel_lost}, state)
   end
 
   defp addressed(message, :error), do: Tuple.insert_at(message, 0, :linx_process)
