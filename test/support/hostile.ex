@@ -62,13 +62,22 @@ defmodule Linx.Test.Hostile do
     request = %{argv: idle(), namespaces: namespaces, auto_proceed: true}
     Wire.say(wire, {@target, {:spawn, Map.put(request, :stdio, :devnull)}})
     assert_receive {^wire, {@target, {:status, :spawned, pid}}}
+    assert_receive {^wire, {@target, {:status, :ready, _}}}
     assert_receive {^wire, {@target, {:status, :running}}}
     pid
   end
 
-  @doc """
-  A session at its checkpoint: `{id, host_pid}`. What the request has goes before what makes the kind.
-  """
+  @doc "What asks for a session of a kind. What the request has goes before what makes the kind."
+  @spec term(atom, map) :: {:spawn | :enter, map}
+  def term(kind, request) do
+    request = Map.merge(with_namespaces(@kinds[kind]), request)
+    if Map.has_key?(request, :target), do: {:enter, request}, else: {:spawn, request}
+  end
+
+  defp with_namespaces(%{namespaces: :fresh} = request), do: %{request | namespaces: fresh()}
+  defp with_namespaces(request), do: request
+
+  @doc "A session at its checkpoint: `{id, host_pid}`."
   @spec parked(pid, atom, map) :: {pos_integer, pos_integer}
   def parked(wire, kind, request) do
     id = System.unique_integer([:positive])
@@ -151,14 +160,6 @@ defmodule Linx.Test.Hostile do
     {text, 0} = System.cmd(FixtureProgram.path("start_with"), words, stderr_to_stdout: true)
     text
   end
-
-  defp term(kind, request) do
-    request = Map.merge(with_namespaces(@kinds[kind]), request)
-    if Map.has_key?(request, :target), do: {:enter, request}, else: {:spawn, request}
-  end
-
-  defp with_namespaces(%{namespaces: :fresh} = request), do: %{request | namespaces: fresh()}
-  defp with_namespaces(request), do: request
 
   defp automatic?(request), do: Map.get(request, :auto_proceed, false)
 end
