@@ -73,14 +73,20 @@ defmodule Linx.Case do
   def output(options) do
     {path, listener} = listen()
     stdio = [stdout: {:connect_unix, path}]
-    # Tagged: the test process hears of other sessions, too.
-    options = [auto_proceed: true, tag: :output, stdio: stdio] ++ options
-    {:ok, session} = Linx.Process.spawn(options)
+    # Tagged, and heard to the end: the test process hears of other sessions, too.
+    tag = make_ref()
+    {:ok, session} = Linx.Process.spawn([auto_proceed: true, tag: tag, stdio: stdio] ++ options)
     {:ok, socket} = :gen_tcp.accept(listener, 5000)
     written = read_all(socket, "")
     outcome = Linx.Process.wait(session, 5000)
+    await_end(tag)
     :gen_tcp.close(listener)
     {written, outcome}
+  end
+
+  defp await_end(tag) do
+    assert_receive message when elem(message, 0) == :linx_process and elem(message, 1) == tag
+    if elem(message, 2) in [:ready, :running], do: await_end(tag)
   end
 
   @doc "A unix socket to connect to, in a directory of its own that anybody may enter."
