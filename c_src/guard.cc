@@ -7,19 +7,46 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <ctime>
 
+#include "clone.h"
 #include "close_fds.h"
 #include "descendants.h"
-#include "raw_syscall.h"
+#include "proc_stat.h"
 
 namespace linx {
 namespace {
 
 // Between two passes over what is still dying.
 constexpr struct timespec kPass = {0, 5'000'000};
+// How many of them an init has to end what it holds.
+constexpr int kInitPasses = 400;
 
-bool Spared(void* context, pid_t pid) { return static_cast<const SpareTable*>(context)->Has(pid); }
+constexpr char kGuardName[] = "linx_guard";
+
+struct Rest {
+  int proc_fd;
+  const SpareTable* spares;
+  int passes = 0;
+  bool inits = false;  // some are still at work
+};
+
+// An init ends its session by itself once the agent is gone, and those in a pid namespace that was
+// entered reach what the guard does not. One that takes too long is killed like the others.
+bool IsInitAtWork(const Rest& rest, pid_t pid) {
+  ProcStat stat;
+  return rest.passes < kInitPasses && ReadProcStat(rest.proc_fd, pid, &stat) &&
+         (std::strcmp(stat.name, "linx_init") == 0 || std::strcmp(stat.name, kGuardName) == 0);
+}
+
+bool Spared(void* context, pid_t pid) {
+  auto* rest = static_cast<Rest*>(context);
+  if (rest->spares != nullptr && rest->spares->Has(pid)) return true;
+  if (!IsInitAtWork(*rest, pid)) return false;
+  rest->inits = true;
+  return true;
+}
 
 void Reap() {
   while (waitpid(-1, nullptr, WNOHANG) > 0) {
@@ -27,35 +54,40 @@ void Reap() {
 }
 
 // Until a pass finds nobody: the dead were reaped before it, the spared are not counted.
-void KillTheRest(int proc_fd, SpareTable* spares) {
+void KillTheRest(int proc_fd, const SpareTable* spares) {
+  Rest rest{proc_fd, spares};
   Reap();
-  while (KillDescendants(proc_fd, Spare{Spared, spares}) > 0) {
+  while (KillDescendants(proc_fd, Spare{Spared, &rest}) > 0 || rest.inits) {
+    ++rest.passes;
+    rest.inits = false;
     nanosleep(&kPass, nullptr);
     Reap();
   }
 }
 
-[[noreturn]] void ExitLike(int status, int proc_fd, SpareTable* spares) {
+[[noreturn]] void ExitLike(int status, int proc_fd, const SpareTable* spares) {
   if (WIFEXITED(status)) _exit(WEXITSTATUS(status));
   KillTheRest(proc_fd, spares);
   _exit(128 + WTERMSIG(status));
 }
 
-// Signals that would end the guard are passed on, so that the agent winds down in order.
-[[noreturn]] void Watch(pid_t agent, int proc_fd, SpareTable* spares) {
+// Signals that would end the guard are passed on, so that the agent winds down in order. So is
+// SIGCONT, with which the agent wakes an init.
+[[noreturn]] void Watch(pid_t child, int proc_fd, const SpareTable* spares) {
   sigset_t all;
   sigfillset(&all);
   for (;;) {
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-      if (pid == agent) ExitLike(status, proc_fd, spares);
+      if (pid == child) ExitLike(status, proc_fd, spares);
     }
     siginfo_t info;
     const int signal = sigwaitinfo(&all, &info);
     if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT) {
-      kill(agent, SIGTERM);
+      kill(child, SIGTERM);
     }
+    if (signal == SIGCONT) kill(child, SIGCONT);
   }
 }
 
@@ -70,11 +102,22 @@ Status StandGuard(SpareTable& spares) {
     if (getppid() != guard) kill(getpid(), SIGTERM);
     return {};
   }
-  prctl(PR_SET_NAME, "linx_guard");
+  prctl(PR_SET_NAME, kGuardName);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   int kept[] = {open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   CloseAllBut(0, kept, 1);
   Watch(agent, kept[0], &spares);
+}
+
+long StandGuardOverInit(int proc_fd) {
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  int pidfd = -1;
+  const long init = Fork(0, &pidfd);
+  if (init <= 0) return init;
+  prctl(PR_SET_NAME, kGuardName);
+  int kept[] = {proc_fd};
+  CloseAllBut(0, kept, 1);
+  Watch(static_cast<pid_t>(init), proc_fd, nullptr);
 }
 
 }  // namespace linx

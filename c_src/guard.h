@@ -1,6 +1,8 @@
-// The agent's parent, which does nothing but wait: the last that can still reach a session's
-// processes when the agent and an init die together. It is a child subreaper, so what they leave
-// behind comes to it.
+// A parent that does nothing but wait. It is a child subreaper: what its child leaves behind when
+// it is killed comes to the guard, which kills it. The agent has one, so that a session's processes
+// can still be reached when the agent and an init die together. An init in a pid namespace that was
+// entered has one, because what it leaves behind would otherwise go to that namespace's PID 1,
+// where nobody looks for it.
 #ifndef LINX_GUARD_H_
 #define LINX_GUARD_H_
 
@@ -14,6 +16,10 @@ namespace linx {
 // 128 + n where signal n killed it; then everything but what `spares` names is killed first.
 // Errors: fork.
 Status StandGuard(SpareTable& spares);
+
+// The same for an init, without a heap; nothing is spared. `proc_fd` shows the host's processes.
+// Returns 0 in the child, which is the init, or a negative errno.
+long StandGuardOverInit(int proc_fd);
 
 }  // namespace linx
 

@@ -16,6 +16,7 @@
 #include "clone.h"
 #include "close_fds.h"
 #include "descendants.h"
+#include "guard.h"
 #include "proc_stat.h"
 #include "raw_syscall.h"
 
@@ -142,6 +143,10 @@ void RunInit(const InitPlan& plan) {
   Init init(plan);
   alignas(16) char stack[kSharedStack];
   raw::Call(SYS_prctl, PR_SET_NAME, "linx_init", 0, 0, 0);
+  if (plan.foreign_pids && !plan.pid_one) {
+    const long guarded = StandGuardOverInit(plan.proc_fd);
+    if (guarded < 0) Fail(init, Stage::fork, guarded);
+  }
   if (!plan.pid_one) raw::Call(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   OpenSignals(&init);
   LaunchWorkload(&init, stack);

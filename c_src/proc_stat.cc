@@ -38,6 +38,10 @@ bool ParseProcStat(std::string_view text, ProcStat* out) {
   // The second field is the name in parentheses and may hold anything, parentheses included.
   const size_t close = text.rfind(')');
   if (close == std::string_view::npos || close + 3 >= text.size()) return false;
+  const size_t open = text.find('(');
+  if (open >= close) return false;
+  const std::string_view name = text.substr(open + 1, close - open - 1);
+  out->name[name.copy(out->name, sizeof(out->name) - 1)] = '\0';
   text.remove_prefix(close + 2);
   out->state = text.front();
   text.remove_prefix(1);

@@ -12,6 +12,7 @@
 namespace linx {
 
 struct ProcStat {
+  char name[16] = {};
   char state = '?';
   pid_t ppid = 0;
   uint32_t flags = 0;

@@ -180,7 +180,8 @@ void Workload::Kill() {
 void Workload::OnKillTick() {
   if (!Settle()) return;
   if (host_pid_ != 0) ThawFreezer(context_.launcher.proc_fd(), host_pid_);
-  if (init_.pidfd) SendSignal(init_.pidfd.get(), ++kill_ticks_ < kInitTicks ? SIGCONT : SIGKILL);
+  ++kill_ticks_;
+  if (init_.pidfd) SendSignal(init_.pidfd.get(), kill_ticks_ < kInitTicks ? SIGCONT : SIGKILL);
   Kill();
 }
 
@@ -222,7 +223,10 @@ void Workload::DrainControl() {
     UniqueFd fd;
     const Got got = Receive(control_.get(), &report, &fd);
     if (got == Got::message) Take(report, std::move(fd));
-    if (got == Got::closed) control_watch_.Want(0);
+    if (got == Got::closed) {
+      control_watch_.Reset();
+      control_.Reset();
+    }
     if (got != Got::message) return;
   }
 }
@@ -246,7 +250,7 @@ void Workload::CloseChannel() {
 
 void Workload::OnControl() {
   DrainControl();
-  if (end_) Settle();
+  if (end_ || !control_) Settle();
 }
 
 void Workload::OnChannel() {
@@ -313,6 +317,8 @@ bool Workload::SettleInit() {
     if (!end_ && !GaveUp(info)) Lose();
     if (!end_ && !workload_) end_ = End{};
   }
+  // It was the guard of an init that is still at work.
+  if (lost_ && control_ && kill_ticks_ < kInitTicks) return false;
   // Without its init the workload is the agent's child, unless a pid namespace lies between them:
   // then it dies with its namespace, or belongs to the PID 1 of the one that was entered.
   return SettleWorkload();
