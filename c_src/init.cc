@@ -148,6 +148,8 @@ void RunInit(const InitPlan& plan) {
     if (guarded < 0) Fail(init, Stage::fork, guarded);
   }
   if (!plan.pid_one) raw::Call(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  // One that was stopped must see its agent's end.
+  raw::Call(SYS_prctl, PR_SET_PDEATHSIG, SIGCONT, 0, 0, 0);
   OpenSignals(&init);
   LaunchWorkload(&init, stack);
   // The workload's stdio and channel are the workload's alone: nobody waits for our copies to

@@ -179,7 +179,9 @@ void Workload::Kill() {
 
 void Workload::OnKillTick() {
   if (!Settle()) return;
-  if (host_pid_ != 0) ThawFreezer(context_.launcher.proc_fd(), host_pid_);
+  for (const pid_t pid : {host_pid_, init_.pid}) {
+    if (pid != 0) ThawFreezer(context_.launcher.proc_fd(), pid);
+  }
   ++kill_ticks_;
   if (init_.pidfd) SendSignal(init_.pidfd.get(), kill_ticks_ < kInitTicks ? SIGCONT : SIGKILL);
   Kill();
