@@ -7,7 +7,7 @@ defmodule Linx.SeccompTest do
   doctest Linx.Seccomp
   doctest Linx.Seccomp.Filter
 
-  @actions [:allow, :log, :trap, :kill_thread, :kill_process, {:errno, :eperm}, {:errno, 4095}]
+  @actions [:allow, :log, :trap, :kill_thread, :kill_process, {:errno, :eperm}, {:errno, 4094}]
 
   describe "Filter.new/2" do
     test "keeps rules and default as they were given" do

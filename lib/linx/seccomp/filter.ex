@@ -21,13 +21,13 @@ defmodule Linx.Seccomp.Filter do
 
     * `:allow` - it is carried out
     * `:log` - it is carried out and written to the audit log
-    * `{:errno, e}` - it is not carried out and fails with `e`, a name such as `:eperm` or 1..4095
+    * `{:errno, e}` - it is not carried out and fails with `e`, a name such as `:eperm` or 1..4094
     * `:trap` - it is not carried out and the thread gets SIGSYS
     * `:kill_thread` - the thread is killed
     * `:kill_process` - the whole process is killed, as if by SIGSYS
   """
   @type action ::
-          :allow | :log | :trap | :kill_thread | :kill_process | {:errno, atom | 1..4095}
+          :allow | :log | :trap | :kill_thread | :kill_process | {:errno, atom | 1..4094}
 
   @typedoc "The name of a system call, such as `:openat`."
   @type syscall :: atom
@@ -115,7 +115,7 @@ defmodule Linx.Seccomp.Filter do
   @simple_actions [:allow, :log, :trap, :kill_thread, :kill_process]
 
   defp wire_action(action) when action in @simple_actions, do: {:ok, action}
-  defp wire_action({:errno, code}) when code in 1..4095, do: {:ok, {:errno, code}}
+  defp wire_action({:errno, code}) when code in 1..4094, do: {:ok, {:errno, code}}
 
   defp wire_action({:errno, name} = action) when is_atom(name) do
     case Linx.Errno.to_code(name) do
