@@ -1,0 +1,252 @@
+defmodule Linx.Test.Chaos do
+  @moduledoc """
+  A session to do harm to: of any kind, held in any stage, with an agent of its own, and every
+  process of it known by a token.
+
+      round = Chaos.start(:init, :running, world)
+      Chaos.reach(round)
+      Processes.kill(world.killer, Chaos.pids(round.token, [:agent, :init]))
+      Processes.assert_none("agent and init", [round.token])
+      Chaos.story(round)
+  """
+
+  import ExUnit.Assertions
+
+  alias Linx.Agent.Program
+  alias Linx.Test.{FixtureProgram, Parked}
+  alias Linx.Test.Chaos.{Hold, Processes}
+
+  @stages [:starting, :spawned, :ready, :proceeding, :running]
+  @tree ["stubborn", "daemon", "stopped"]
+  @grace_ms 50
+
+  @typedoc """
+  What rounds share: a directory for files, the programs `tree_hostile` and `tree_lease`, the real
+  agent, and the processes to enter.
+  """
+  @type world :: %{
+          dir: Path.t(),
+          program: Path.t(),
+          lease: Path.t(),
+          agent: Path.t(),
+          targets: %{atom => pos_integer}
+        }
+
+  @type t :: %__MODULE__{
+          token: String.t(),
+          kind: atom,
+          stage: atom,
+          session: pid,
+          holder: port | nil
+        }
+
+  defstruct [:token, :kind, :stage, :session, :holder]
+
+  @doc """
+  The kinds of session: an init as a child subreaper, a fresh pid namespace whose PID 1 is the
+  workload or an init, a container entered, and one entered that has a pid namespace of its own.
+  """
+  @spec kinds() :: [atom]
+  def kinds, do: [:init, :pid_namespace, :pid_namespace_init, :enter, :enter_pid]
+
+  @doc "The stages in which a round can be held."
+  @spec stages() :: [atom]
+  def stages, do: @stages
+
+  @doc """
+  Every role alone and every pair of those that a session of this kind has in this stage. An init
+  that has a guard is safe with one of the two.
+  """
+  @spec victims(atom, atom) :: [[atom]]
+  def victims(kind, stage) do
+    roles = roles(kind, stage)
+    pairs = for a <- roles, b <- roles, a < b, do: [a, b]
+    Enum.map(roles, &[&1]) ++ (pairs -- [[:init, :init_guard]])
+  end
+
+  defp roles(_kind, :starting), do: [:guard, :agent]
+  defp roles(:pid_namespace, _stage), do: [:guard, :agent, :workload]
+  defp roles(:enter_pid, _stage), do: [:guard, :agent, :init_guard, :init, :workload]
+  defp roles(_kind, _stage), do: [:guard, :agent, :init, :workload]
+
+  @doc "Starts what `:enter` rounds enter; it ends with the calling process."
+  @spec world(Path.t()) :: world
+  def world(dir) do
+    %{
+      dir: dir,
+      program: FixtureProgram.path("tree_hostile"),
+      lease: FixtureProgram.path("tree_lease"),
+      agent: Program.path(),
+      targets: %{enter: target(own([:uts])), enter_pid: target(own([:uts, :pid]))}
+    }
+  end
+
+  defp target(namespaces) do
+    options = [argv: ["/bin/sleep", "3600"], namespaces: namespaces, auto_proceed: true]
+    # With a PID 1 that reaps, as that of any container should.
+    options = [tag: :target, init: true, orphan_policy: {:kill, 0}] ++ options
+    {:ok, _session} = Linx.Process.spawn(options)
+    assert_receive {:linx_process, :target, :ready, pid}
+    assert_receive {:linx_process, :target, :running}
+    pid
+  end
+
+  # An ordinary user makes namespaces inside one of its own.
+  defp own(namespaces),
+    do: if(Parked.own("Uid") == 0, do: namespaces, else: [:user | namespaces])
+
+  @doc "Starts a session on its way to a stage. The caller is its owner, its messages are tagged."
+  @spec start(atom, atom, world, keyword) :: t
+  def start(kind, stage, world, options \\ []) do
+    token = Processes.token()
+    {program, holder} = program(stage, world)
+    argv = [program, token | Keyword.get(options, :tree, @tree)]
+
+    options =
+      [argv: argv, tag: token, agent: :dedicated, orphan_policy: {:kill, @grace_ms}] ++
+        [auto_proceed: Keyword.get(options, :auto_proceed, false)] ++
+        [stdio: [stdin: stdin(stage, world), stdout: :devnull, stderr: :devnull]]
+
+    Application.put_env(:linx, :agent_path, wrapper(token, world))
+    {:ok, session} = launch(kind, options, world)
+    %__MODULE__{token: token, kind: kind, stage: stage, session: session, holder: holder}
+  after
+    Application.delete_env(:linx, :agent_path)
+  end
+
+  defp program(:proceeding, world), do: Hold.slow_program(world.program, world.dir, world.lease)
+  defp program(_stage, world), do: {world.program, nil}
+
+  defp stdin(:starting, world), do: {:connect_unix, Hold.full_backlog(world.dir)}
+  defp stdin(_stage, _world), do: :devnull
+
+  # The agent with the token in its command line.
+  defp wrapper(token, world) do
+    path = Path.join(world.dir, "agent-#{token}")
+    File.write!(path, "#!/bin/sh\nexec #{world.agent} #{token}\n")
+    File.chmod!(path, 0o755)
+    path
+  end
+
+  defp launch(:init, options, _world), do: Linx.Process.spawn([init: true] ++ options)
+
+  defp launch(:pid_namespace, options, _world),
+    do: Linx.Process.spawn([init: false, namespaces: own([:pid])] ++ options)
+
+  defp launch(:pid_namespace_init, options, _world),
+    do: Linx.Process.spawn([init: true, namespaces: own([:pid])] ++ options)
+
+  defp launch(kind, options, world),
+    do: Linx.Process.enter(world.targets[kind], [init: true] ++ options)
+
+  @doc "Waits until the session is in its stage, and its tree whole where it runs."
+  @spec reach(t) :: :ok
+  def reach(%{stage: :starting} = round) do
+    Processes.await(fn -> pids(round.token, [:guard, :agent]) |> length() == 2 end, fn ->
+      "no agent of #{round.kind}"
+    end)
+  end
+
+  def reach(%{stage: :spawned, session: session}) do
+    Processes.await(fn -> match?({:ok, _}, Linx.Process.host_pid(session)) end, fn ->
+      "not spawned: #{inspect(Linx.Process.info(session))}"
+    end)
+  end
+
+  def reach(%{stage: :ready} = round) do
+    await_ready(round)
+    :ok
+  end
+
+  def reach(%{stage: :proceeding} = round) do
+    await_ready(round)
+    :ok = Linx.Process.proceed(round.session)
+    Hold.assert_wanted(round.holder)
+  end
+
+  def reach(%{stage: :running} = round) do
+    pid = await_ready(round)
+    :ok = Linx.Process.proceed(round.session)
+    await_whole(pid)
+  end
+
+  @doc "Waits for the checkpoint; answers the workload's pid."
+  @spec await_ready(t) :: pos_integer
+  def await_ready(%{token: token} = round) do
+    assert_receive {:linx_process, ^token, :ready, pid}, 10_000, "#{round.kind} is not ready"
+    # For story/1.
+    send(self(), {:linx_process, token, :ready, pid})
+    pid
+  end
+
+  @doc "Waits until every member of a running tree is there."
+  @spec await_whole(pos_integer) :: :ok
+  def await_whole(pid),
+    do: Processes.await(fn -> Processes.name(pid) == "tree_whole" end, fn -> "no tree" end)
+
+  @doc "The pids that play the roles in a round, as far as there are any."
+  @spec pids(token :: String.t(), [atom]) :: [pos_integer]
+  def pids(token, roles) do
+    processes = Processes.with_token(token)
+    agents = for p <- processes, p.name == "linx_process", do: p.pid
+    for p <- processes, role(p, agents) in roles, do: p.pid
+  end
+
+  defp role(%{name: "linx_guard", parent: parent}, agents),
+    do: if(parent in agents, do: :init_guard, else: :guard)
+
+  defp role(%{name: "linx_process"}, _agents), do: :agent
+  defp role(%{name: "linx_init"}, _agents), do: :init
+
+  defp role(%{name: name}, _agents) when name in ["linx_child", "tree_hostile", "tree_whole"],
+    do: :workload
+
+  defp role(_process, _agents), do: nil
+
+  @doc """
+  What the owner was told, without the tag, once everything of the round is gone. Fails unless it is
+  a legal story: in order, with exactly one end.
+  """
+  @spec story(t, String.t()) :: [tuple]
+  def story(%{token: token} = round, what) do
+    # The port closes when the guard is dead; whatever it had to say has then been heard.
+    Processes.await(fn -> no_port?(round.session) end, fn -> "#{what}: the port is open" end)
+    {:ok, info} = Linx.Process.info(round.session)
+    story = told(token)
+    assert legal?(story), "#{what}: told #{inspect(story)}, and info is #{inspect(info)}"
+    story
+  end
+
+  defp no_port?(session) do
+    {:links, links} = Process.info(session, :links)
+    not Enum.any?(links, &is_port/1)
+  end
+
+  defp told(token) do
+    receive do
+      message when elem(message, 0) == :linx_process and elem(message, 1) == token ->
+        [message |> Tuple.delete_at(0) |> Tuple.delete_at(0) | told(token)]
+    after
+      0 -> []
+    end
+  end
+
+  @doc "Whether this is what an owner may be told, from the first message to the last."
+  @spec legal?([tuple]) :: boolean
+  def legal?([{:ready, _} | rest]), do: legal_from_ready?(rest)
+  def legal?(rest), do: ended_before_exec?(rest)
+
+  defp legal_from_ready?([:running | _]), do: false
+  defp legal_from_ready?([{:running} | rest]), do: ended_after_exec?(rest)
+  defp legal_from_ready?(rest), do: ended_before_exec?(rest)
+
+  defp ended_before_exec?([{:aborted}]), do: true
+  defp ended_before_exec?([{:signaled, _}]), do: true
+  defp ended_before_exec?([{:error, _, _}]), do: true
+  defp ended_before_exec?(_), do: false
+
+  defp ended_after_exec?([{:exited, _}]), do: true
+  defp ended_after_exec?([{:signaled, _}]), do: true
+  defp ended_after_exec?([{:error, _, _}]), do: true
+  defp ended_after_exec?(_), do: false
+end
