@@ -25,7 +25,8 @@ defmodule Mix.Tasks.Linx.Doctor do
   @impl true
   @spec run([String.t()]) :: :ok
   def run(args) do
-    {opts, []} = OptionParser.parse!(args, strict: [json: :boolean])
+    {opts, rest} = OptionParser.parse!(args, strict: [json: :boolean])
+    if rest != [], do: Mix.raise("linx.doctor takes no arguments, only --json: #{inspect(rest)}")
 
     # The object is to be all that is on stdout.
     if opts[:json], do: Mix.shell(Mix.Shell.Quiet)
