@@ -252,6 +252,8 @@ void Workload::CloseChannel() {
 
 void Workload::OnControl() {
   DrainControl();
+  // An init that says no more is dead, or dying and waiting for what is frozen.
+  if (has_init_ && !control_ && !end_) Kill();
   if (end_ || !control_) Settle();
 }
 
