@@ -115,6 +115,8 @@ long StandGuardOverInit(int proc_fd) {
   const long init = Fork(0, &pidfd);
   if (init <= 0) return init;
   prctl(PR_SET_NAME, kGuardName);
+  // Should both be stopped when the agent dies.
+  prctl(PR_SET_PDEATHSIG, SIGCONT);
   int kept[] = {proc_fd};
   CloseAllBut(0, kept, 1);
   Watch(static_cast<pid_t>(init), proc_fd, nullptr);
