@@ -166,23 +166,24 @@ defmodule Linx.Test.Chaos do
 
   def reach(%{stage: :running} = round) do
     pid = await_ready(round)
+    run(round, pid)
+  end
+
+  @doc "Lets a parked round run and waits until every member of its tree is there."
+  @spec run(t, pos_integer) :: :ok
+  def run(round, pid) do
     :ok = Linx.Process.proceed(round.session)
-    await_whole(pid)
+    Processes.await(fn -> Processes.name(pid) == "tree_whole" end, fn -> "no tree" end)
   end
 
   @doc "Waits for the checkpoint; answers the workload's pid."
   @spec await_ready(t) :: pos_integer
   def await_ready(%{token: token} = round) do
     assert_receive {:linx_process, ^token, :ready, pid}, 10_000, "#{round.kind} is not ready"
-    # For story/1.
-    send(self(), {:linx_process, token, :ready, pid})
+    # For story/2.
+    Process.put({__MODULE__, token}, [{:ready, pid}])
     pid
   end
-
-  @doc "Waits until every member of a running tree is there."
-  @spec await_whole(pos_integer) :: :ok
-  def await_whole(pid),
-    do: Processes.await(fn -> Processes.name(pid) == "tree_whole" end, fn -> "no tree" end)
 
   @doc "The pids that play the roles in a round, as far as there are any."
   @spec pids(token :: String.t(), [atom]) :: [pos_integer]
@@ -212,7 +213,7 @@ defmodule Linx.Test.Chaos do
     # The port closes when the guard is dead; whatever it had to say has then been heard.
     Processes.await(fn -> no_port?(round.session) end, fn -> "#{what}: the port is open" end)
     {:ok, info} = Linx.Process.info(round.session)
-    story = told(token)
+    story = Process.get({__MODULE__, token}, []) ++ told(token)
     assert legal?(story), "#{what}: told #{inspect(story)}, and info is #{inspect(info)}"
     story
   end
