@@ -9,16 +9,16 @@ namespace {
 
 struct Search {
   const Launcher& launcher;
-  int living = 0;
+  int found = 0;
 };
 
-// A child of a session is spared, and so is a dead stray, which is reaped here.
+// A child of a session is spared, and so is a dead stray, which is reaped here. The dead count as
+// well: their children became the agent's perhaps only after this pass had read who those are.
 bool Spared(void* context, pid_t pid) {
   auto* search = static_cast<Search*>(context);
   if (search->launcher.Knows(pid)) return true;
-  if (waitpid(pid, nullptr, WNOHANG) == pid) return true;
-  ++search->living;
-  return false;
+  ++search->found;
+  return waitpid(pid, nullptr, WNOHANG) == pid;
 }
 
 }  // namespace
@@ -28,7 +28,7 @@ bool KillStrays(const Launcher& launcher) {
   if (launcher.entering()) return true;
   Search search{launcher};
   KillDescendants(launcher.proc_fd(), Spare{Spared, &search});
-  return search.living > 0;
+  return search.found > 0;
 }
 
 void ReapStrays(const Launcher& launcher, pid_t hint) {
