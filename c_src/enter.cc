@@ -81,6 +81,15 @@ void BecomeMapped(EnterPlan* plan) {
   if (child.set_uid || child.set_gid) child.set_groups = true;
 }
 
+// Waits for the end of the process that holds the other ends of `gate`, a pipe.
+void PassGate(const int (&gate)[2]) {
+  raw::Call(SYS_close, gate[1]);
+  char nothing;
+  while (raw::Call(SYS_read, gate[0], &nothing, 1) == -EINTR) {
+  }
+  raw::Call(SYS_close, gate[0]);
+}
+
 }  // namespace
 
 Result<UniqueFd> OpenTarget(pid_t pid) {
@@ -118,11 +127,18 @@ void RunEnterHelper(EnterPlan* plan) {
   raw::Call(SYS_prctl, PR_SET_NAME, "linx_enter", 0, 0, 0);
   Join(*plan);
   BecomeMapped(plan);
+  int gate[2] = {-1, -1};
+  if (plan->with_init) {
+    const long rc = raw::Call(SYS_pipe2, gate, O_CLOEXEC);
+    if (rc < 0) Fail(*plan, Stage::pipe2, rc);
+  }
   int pidfd = -1;
   const long made = Fork(CLONE_PARENT, &pidfd);
   if (made == 0) {
-    if (plan->with_init) RunInit(plan->init);
-    RunChild(plan->init.child);
+    if (!plan->with_init) RunChild(plan->init.child);
+    // An init speaks on the helper's channel: what it has made comes after itself.
+    PassGate(gate);
+    RunInit(plan->init);
   }
   if (made < 0) Fail(*plan, Stage::fork, made);
   Report report = {};
