@@ -19,7 +19,21 @@ defmodule Linx.Integration.HostileIsolationTest do
         {_id, pid} = Hostile.running(wire, kind, Hostile.request(kind))
         assert fds(pid) == ["0", "1", "2"], "#{kind}"
         device = if kind == :pty, do: ~r{^/dev/pts/\d+$}, else: ~r{^/dev/null$}
-        for fd <- 0..2, do: assert(File.read_link!("/proc/#{pid}/fd/#{fd}") =~ device)
+        for fd <- 0..2, do: assert(link(pid, fd) =~ device)
+      end
+    end
+
+    @tag :root
+    test "a parked child has besides only its channel and what becomes its fds" do
+      wire = envelope()
+
+      for kind <- Hostile.parked_kinds() do
+        {_id, pid} = Hostile.parked(wire, kind, Hostile.request(kind))
+        links = for fd <- fds(pid), fd not in ["0", "1", "2"], do: link(pid, fd)
+        {sockets, others} = Enum.split_with(links, &String.starts_with?(&1, "socket:"))
+        assert {kind, length(sockets)} == {kind, 1}
+        device = if kind == :pty, do: ~r{^/dev/pts/\d+$}, else: ~r{^/dev/null$}
+        for other <- others, do: assert(other =~ device, "#{kind}: #{other}")
       end
     end
 
@@ -198,7 +212,9 @@ defmodule Linx.Integration.HostileIsolationTest do
 
   defp fds(pid), do: "/proc/#{pid}/fd" |> File.ls!() |> Enum.sort()
 
-  defp links(pid), do: for(fd <- 0..2, do: File.read_link!("/proc/#{pid}/fd/#{fd}"))
+  defp links(pid), do: for(fd <- 0..2, do: link(pid, fd))
+
+  defp link(pid, fd), do: File.read_link!("/proc/#{pid}/fd/#{fd}")
 
   # From the third field of /proc/PID/stat, the state, on.
   defp stat(pid) do

@@ -7,15 +7,18 @@ defmodule Linx.Integration.HostileProgramTest do
   @moduletag :user_namespaces
 
   describe "the agent's program" do
+    # A copy, which is run by nobody else.
     setup do
-      %{program: Linx.Agent.Program.path(), digest: digest(Linx.Agent.Program.path())}
+      program = Path.join(tmp_dir(), "linx_process")
+      File.cp!(Linx.Agent.Program.path(), program)
+      %{program: program, digest: digest(program)}
     end
 
     test "is not what a script gets at by /proc/self/exe", %{program: program, digest: digest} do
       script = Path.join(tmp_dir(), "script")
       File.write!(script, "#!/proc/self/exe\n")
       File.chmod!(script, 0o755)
-      {wire, agent} = Wire.open_envelope()
+      {wire, agent} = Wire.open_envelope(program: program)
       Hostile.open_target(wire)
 
       for kind <- Hostile.kinds() do
@@ -30,9 +33,9 @@ defmodule Linx.Integration.HostileProgramTest do
     end
 
     @tag :root
-    test "is not written to through a parked child, or later", context do
+    test "is not written to through a parked child, or later", %{program: program, digest: digest} do
       for kind <- Hostile.parked_kinds() do
-        {wire, agent} = Wire.open_envelope()
+        {wire, agent} = Wire.open_envelope(program: program)
         Hostile.open_target(wire)
         {id, pid} = Hostile.parked(wire, kind, Hostile.request(kind))
 
@@ -41,7 +44,7 @@ defmodule Linx.Integration.HostileProgramTest do
         assert {"handle", 0} in tried
         assert length(tried) == 6
         for {way, errno} <- tried -- [{"handle", 0}], do: assert_denied(kind, way, errno)
-        assert digest("/proc/#{agent}/exe") == context.digest
+        assert digest("/proc/#{agent}/exe") == digest
 
         # Nobody runs it any more.
         Wire.say(wire, {id, :abort})
@@ -54,8 +57,8 @@ defmodule Linx.Integration.HostileProgramTest do
         Port.close(port)
       end
 
-      assert digest(context.program) == context.digest
-      assert {version, 0} = System.cmd(context.program, ["--version"])
+      assert digest(program) == digest
+      assert {version, 0} = System.cmd(program, ["--version"])
       assert version =~ "linx_process"
     end
   end
