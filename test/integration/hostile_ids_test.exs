@@ -145,6 +145,36 @@ defmodule Linx.Integration.HostileIdsTest do
       end
     end
 
+    test "the bounding set is what was left of it at the checkpoint, for who enters, too" do
+      {wire, _agent} = Wire.open_envelope()
+      {last_cap, "\n"} = "/proc/sys/kernel/cap_last_cap" |> File.read!() |> Integer.parse()
+      all = (2 <<< last_cap) - 1
+      request = %{argv: @sleep, namespaces: [:user], stdio: :devnull}
+
+      {container, pid} = Hostile.parked(wire, :init, request)
+      :ok = User.setup_maps(pid, Parked.own_maps())
+      Wire.say(wire, {container, :proceed})
+      assert_receive {^wire, {^container, {:status, :running}}}
+      # The namespace has filled it again.
+      assert mask(pid, "CapBnd") == all
+
+      entering = %{argv: @sleep, target: {:session, container}, stdio: :devnull}
+
+      for {kind, request} <- [
+            spawn: request,
+            init: request,
+            enter: entering,
+            enter_init: entering
+          ] do
+        {id, pid} = Hostile.parked(wire, kind, request)
+        if kind in [:spawn, :init], do: :ok = User.setup_maps(pid, Parked.own_maps())
+        Wire.say(wire, {id, {:cap_drop_bounding, all}})
+        Wire.say(wire, {id, :proceed})
+        assert_receive {^wire, {^id, {:status, :running}}}
+        for set <- ["CapBnd", "CapPrm", "CapInh"], do: assert({kind, mask(pid, set)} == {kind, 0})
+      end
+    end
+
     test "groups that may not be set are refused where they were asked for" do
       assert run_mapped(%{uid: 0, gid: 0, groups: [0]}) == {:error, 1, :groups}
       assert run_mapped(%{uid: 0, gid: 0}) == {:status, :running}

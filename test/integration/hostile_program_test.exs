@@ -39,22 +39,28 @@ defmodule Linx.Integration.HostileProgramTest do
         Hostile.open_target(wire)
         {id, pid} = Hostile.parked(wire, kind, Hostile.request(kind))
 
-        port = program_port("overwrite", ["#{pid}"])
-        tried = lines(port)
-        assert {"handle", 0} in tried
-        assert length(tried) == 6
-        for {way, errno} <- tried -- [{"handle", 0}], do: assert_denied(kind, way, errno)
+        guard = Wire.guard(wire)
+        ports = for pid <- [pid, agent, guard], do: program_port("overwrite", ["#{pid}"])
+
+        for port <- ports, tried = lines(port) do
+          assert {"handle", 0} in tried
+          assert length(tried) == 6
+          for {way, errno} <- tried -- [{"handle", 0}], do: assert_denied(kind, way, errno)
+        end
+
         assert digest("/proc/#{agent}/exe") == digest
 
         # Nobody runs it any more.
         Wire.say(wire, {id, :abort})
         assert_receive {^wire, {^id, {:status, :aborted, _}}}
-        guard = Wire.guard(wire)
         Wire.close(wire)
         wait_until(fn -> not File.exists?("/proc/#{guard}") end, "the agent is still there")
-        Port.command(port, "\n")
-        for {way, errno} <- lines(port), do: assert_denied(kind, way, errno)
-        Port.close(port)
+
+        for port <- ports do
+          Port.command(port, "\n")
+          for {way, errno} <- lines(port), do: assert_denied(kind, way, errno)
+          Port.close(port)
+        end
       end
 
       assert digest(program) == digest
