@@ -49,7 +49,10 @@ defmodule Linx.Test.Chaos do
   @spec kinds() :: [atom]
   def kinds, do: [:init, :pid_namespace, :pid_namespace_init, :enter, :enter_pid]
 
-  @doc "The stages in which a round can be held."
+  @doc """
+  The stages in which a round can be held. There is one more, `:flooding`: running, on a PTY that it
+  floods.
+  """
   @spec stages() :: [atom]
   def stages, do: @stages
 
@@ -82,9 +85,15 @@ defmodule Linx.Test.Chaos do
   end
 
   defp target(namespaces) do
-    options = [argv: ["/bin/sleep", "3600"], namespaces: namespaces, auto_proceed: true]
+    options = [
+      argv: ["/bin/sleep", "3600"],
+      namespaces: namespaces,
+      auto_proceed: true,
+      init: true
+    ]
+
     # With a PID 1 that reaps, as that of any container should.
-    options = [tag: :target, init: true, orphan_policy: {:kill, 0}] ++ options
+    options = [tag: :target, agent: :dedicated, orphan_policy: {:kill, 0}] ++ options
     {:ok, _session} = Linx.Process.spawn(options)
     assert_receive {:linx_process, :target, :ready, pid}
     assert_receive {:linx_process, :target, :running}
@@ -105,7 +114,7 @@ defmodule Linx.Test.Chaos do
     options =
       [argv: argv, tag: token, agent: :dedicated, orphan_policy: {:kill, @grace_ms}] ++
         [auto_proceed: Keyword.get(options, :auto_proceed, false)] ++
-        [stdio: [stdin: stdin(stage, world), stdout: :devnull, stderr: :devnull]]
+        [stdio: stdio(stage, world)]
 
     Application.put_env(:linx, :agent_path, wrapper(token, world))
     {:ok, session} = launch(kind, options, world)
@@ -115,10 +124,12 @@ defmodule Linx.Test.Chaos do
   end
 
   defp program(:proceeding, world), do: Hold.slow_program(world.program, world.dir, world.lease)
+  defp program(:flooding, _world), do: {"/usr/bin/yes", nil}
   defp program(_stage, world), do: {world.program, nil}
 
-  defp stdin(:starting, world), do: {:connect_unix, Hold.full_backlog(world.dir)}
-  defp stdin(_stage, _world), do: :devnull
+  defp stdio(:starting, world), do: [stdin: {:connect_unix, Hold.full_backlog(world.dir)}]
+  defp stdio(:flooding, _world), do: :pty
+  defp stdio(_stage, _world), do: :devnull
 
   # The agent with the token in its command line.
   defp wrapper(token, world) do
@@ -169,6 +180,13 @@ defmodule Linx.Test.Chaos do
     run(round, pid)
   end
 
+  def reach(%{stage: :flooding, token: token} = round) do
+    await_ready(round)
+    :ok = Linx.Process.proceed(round.session)
+    assert_receive {:linx_process, ^token, :pty_out, _}
+    :ok
+  end
+
   @doc "Lets a parked round run and waits until every member of its tree is there."
   @spec run(t, pos_integer) :: :ok
   def run(round, pid) do
@@ -199,8 +217,9 @@ defmodule Linx.Test.Chaos do
   defp role(%{name: "linx_process"}, _agents), do: :agent
   defp role(%{name: "linx_init"}, _agents), do: :init
 
-  defp role(%{name: name}, _agents) when name in ["linx_child", "tree_hostile", "tree_whole"],
-    do: :workload
+  defp role(%{name: name}, _agents)
+       when name in ["linx_child", "tree_hostile", "tree_whole", "yes"],
+       do: :workload
 
   defp role(_process, _agents), do: nil
 
