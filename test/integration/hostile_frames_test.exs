@@ -48,6 +48,9 @@ defmodule Linx.Integration.HostileFramesTest do
         # Ids that are none.
         for(id <- [-1, 1 <<< 63, 1 <<< 64, 1 <<< 200, 1.0, :a, "7"], do: frame({id, :abort})),
         for(id <- [nil, [7], {7}, %{7 => 7}, self(), make_ref()], do: frame({id, :abort})),
+        # What is said once, and what a single session is asked for.
+        frame({:hello, 1}),
+        frame({:spawn, Hostile.request(:spawn)}),
         # Other shapes.
         for(
           term <- [{}, {7}, {7, :abort, 1}, [7 | :abort], [7, :abort], :abort, 7],
