@@ -48,6 +48,44 @@ defmodule Linx.Integration.BenchTest do
     refute output =~ "row 1 "
   end
 
+  test "a peer below LINX_BENCH_PEERS is measured" do
+    ebin = peer(MuonTrap, "def cmd(path, args), do: System.cmd(path, args)")
+    System.put_env("LINX_BENCH_PEERS", Path.dirname(ebin))
+    on_exit(fn -> System.delete_env("LINX_BENCH_PEERS") end)
+
+    output = capture_io(fn -> send(self(), Bench.run(["--quick", "--rows", "1"])) end)
+    assert_received %{failed: [], measures: [%{figures: figures}]}
+    assert %{kind: :peer, p50: p50} = Enum.find(figures, &(&1.name == "MuonTrap"))
+    assert p50 > 0
+    assert [missing] = Regex.run(~r/^not installed: .*$/m, output)
+    refute missing =~ "MuonTrap"
+  end
+
+  # A folder with a compiled module that is on nobody's code path yet.
+  defp peer(module, body) do
+    ebin =
+      Path.join([System.tmp_dir!(), "linx_peer_#{System.unique_integer([:positive])}", "ebin"])
+
+    File.mkdir_p!(ebin)
+    [{^module, beam}] = Code.compile_string("defmodule #{inspect(module)} do #{body} end")
+    forget(module)
+    File.write!(Path.join(ebin, "#{module}.beam"), beam)
+
+    on_exit(fn ->
+      Code.delete_path(ebin)
+      forget(module)
+      File.rm_rf!(Path.dirname(ebin))
+    end)
+
+    ebin
+  end
+
+  defp forget(module) do
+    :code.purge(module)
+    :code.delete(module)
+    :code.purge(module)
+  end
+
   # Strict enough to refuse what is not JSON: every construct has one form that is accepted.
   defp decode(text) do
     {value, "\n"} = value(text)
