@@ -1,8 +1,10 @@
 // linx_process: the port program. Started by the BEAM with fd 3 to read from and fd 4 to write to.
 #include <fcntl.h>
 #include <linux/keyctl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -31,6 +33,7 @@ namespace {
 constexpr int kInFd = 3;
 constexpr int kOutFd = 4;
 constexpr uint32_t kSweepMs = 1000;
+constexpr int kReaderMs = 1000;
 
 int Complain(const Error& error) {
   std::fprintf(stderr, "linx_process: %s: %s\n", Name(error.stage).data(),
@@ -118,6 +121,16 @@ class Signals {
   EventLoop::Timer sweep_;
 };
 
+// A BEAM that writes to a pipe which is closed drops the port, and with it what it has not read:
+// the last frames. So the pipe is closed when they have been read, or the reader is gone or slow.
+void AwaitReader() {
+  for (int turn = 0; turn < kReaderMs; ++turn) {
+    int unread = 0;
+    struct pollfd out = {kOutFd, 0, 0};
+    if (ioctl(kOutFd, FIONREAD, &unread) < 0 || unread == 0 || poll(&out, 1, 1) != 0) return;
+  }
+}
+
 int RunAgent(SpareTable& spares) {
   MakePrivate();
   KeepHeapInOnePiece();
@@ -131,6 +144,7 @@ int RunAgent(SpareTable& spares) {
   do {
     loop.Turn();
   } while (table.EndTurn());
+  AwaitReader();
   return table.exit_code();
 }
 
