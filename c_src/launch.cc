@@ -21,7 +21,7 @@ constexpr size_t kStackSize = 64 << 10;
 constexpr size_t kIdleRegions = 64;
 
 // Sanitizers keep per-process state in memory that a child must not share.
-#if defined(__SANITIZE_ADDRESS__) || defined(LINX_SANITIZED)
+#ifdef LINX_SANITIZED
 constexpr bool kMayShareMemory = false;
 #else
 constexpr bool kMayShareMemory = raw::kLeavesErrnoAlone;
