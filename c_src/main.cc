@@ -133,7 +133,7 @@ void AwaitReader() {
 
 int RunAgent(SpareTable& spares) {
   MakePrivate();
-  KeepHeapInOnePiece();
+  if (!KeepHeapInOnePiece()) return Complain(Error::Last(Stage::open_proc, "/proc/self/stat"));
   EventLoop loop;
   Launcher launcher;
   SessionTable table(loop, launcher, spares, kInFd, kOutFd);

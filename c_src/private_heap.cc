@@ -14,8 +14,7 @@
 namespace linx {
 namespace {
 
-constexpr uintptr_t kPage = 4096;
-
+uintptr_t page_size = 0;
 uintptr_t heap_start = 0;
 
 // start_brk, the 47th field of /proc/self/stat (proc_pid_stat(5)).
@@ -35,19 +34,20 @@ uintptr_t ReadStartBrk() {
 
 }  // namespace
 
-void KeepHeapInOnePiece() {
+bool KeepHeapInOnePiece() {
   mallopt(M_MMAP_MAX, 0);
-  heap_start = (ReadStartBrk() + kPage - 1) & ~(kPage - 1);
+  page_size = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  heap_start = (ReadStartBrk() + page_size - 1) & ~(page_size - 1);
+  return heap_start != 0;
 }
 
-void HideHeapFromForks() {
-  if (heap_start == 0) return;
-  const auto end = reinterpret_cast<uintptr_t>(sbrk(0)) & ~(kPage - 1);
+bool HideHeapFromForks() {
+  if (heap_start == 0) return true;
+  const auto end = reinterpret_cast<uintptr_t>(sbrk(0)) & ~(page_size - 1);
   // Also where the end has not moved since the last time: what was given back to the kernel and
   // taken again in between is no longer hidden.
-  if (end > heap_start) {
-    madvise(reinterpret_cast<void*>(heap_start), end - heap_start, MADV_DONTFORK);
-  }
+  return end <= heap_start ||
+         madvise(reinterpret_cast<void*>(heap_start), end - heap_start, MADV_DONTFORK) == 0;
 }
 
 }  // namespace linx

@@ -4,13 +4,15 @@
 
 namespace linx {
 
-// Once, early in main: from here on malloc takes all memory from the program break.
-void KeepHeapInOnePiece();
+// Once, early in main: from here on malloc takes all memory from the program break. False where it
+// is not known where the heap begins: then nothing can be hidden. errno is set.
+bool KeepHeapInOnePiece();
 
 // Before every fork: leaves the heap, as far as it has grown, out of the fork's memory
 // (MADV_DONTFORK). A fork that touches the heap dies of SIGSEGV; and fork costs no page table for
-// it.
-void HideHeapFromForks();
+// it. False with errno set where that fails: then there must be no fork. True, and without effect,
+// before KeepHeapInOnePiece.
+bool HideHeapFromForks();
 
 }  // namespace linx
 
