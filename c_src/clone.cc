@@ -23,9 +23,10 @@ long Fork(uint64_t flags, int* pidfd) {
   return raw::Call(SYS_clone, word, nullptr, pidfd, nullptr, nullptr);
 }
 
-long CloneSharing(int (*run)(void*), void* argument, char* stack, size_t stack_size, int* pidfd) {
-  const int made =
-      ::clone(run, stack + stack_size, CLONE_VM | CLONE_PIDFD | SIGCHLD, argument, pidfd);
+long CloneSharing(uint64_t flags, int (*run)(void*), void* argument, char* stack, size_t stack_size,
+                  int* pidfd) {
+  const int word = static_cast<int>(flags) | CLONE_VM | CLONE_PIDFD | SIGCHLD;
+  const int made = ::clone(run, stack + stack_size, word, argument, pidfd);
   return made < 0 ? -errno : made;
 }
 

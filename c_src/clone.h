@@ -8,7 +8,8 @@
 
 namespace linx {
 
-// Forks with the given CLONE_NEW* and CLONE_PARENT flags. Returns the pid in the parent, with
+// Forks with the given CLONE_NEW*, CLONE_PARENT and CLONE_FILES flags. Returns the pid in the
+// parent, with
 // `*pidfd` (close-on-exec, the caller's to close) set; 0 in the child; a negative errno otherwise:
 // -ENOSYS where a time namespace is asked for and there is no clone3, in whose absence its flag
 // would be taken for a part of the exit signal.
@@ -16,8 +17,10 @@ long Fork(uint64_t flags, int* pidfd);
 
 // Starts `run(argument)` in a process that shares the caller's memory until it execs or ends, on
 // the given stack. Unlike vfork the caller goes on at once: the stack and all that `argument` leads
-// to must stay until the child has exec'd or died. Returns as Fork does, never 0.
-long CloneSharing(int (*run)(void*), void* argument, char* stack, size_t stack_size, int* pidfd);
+// to must stay until the child has exec'd or died. `flags` is CLONE_FILES or 0. Returns as Fork
+// does, never 0.
+long CloneSharing(uint64_t flags, int (*run)(void*), void* argument, char* stack, size_t stack_size,
+                  int* pidfd);
 
 }  // namespace linx
 

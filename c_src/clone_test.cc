@@ -128,7 +128,7 @@ TEST_CASE("a child that shares the memory writes to ours") {
   const std::unique_ptr<char[]> stack(new char[kStack]);
   Shared shared;
   int fd = -1;
-  const long pid = CloneSharing(Touch, &shared, stack.get(), kStack, &fd);
+  const long pid = CloneSharing(0, Touch, &shared, stack.get(), kStack, &fd);
   REQUIRE(pid > 0);
   const UniqueFd pidfd(fd);
   CHECK((fcntl(pidfd.get(), F_GETFD) & FD_CLOEXEC) != 0);
@@ -148,7 +148,7 @@ TEST_CASE("where no process can be made the errno is the answer") {
     char stack[16384];
     Shared shared;
     if (Fork(0, &fd) != -EAGAIN || fd != -1) return 3;
-    return CloneSharing(Touch, &shared, stack, sizeof(stack), &fd) == -EAGAIN ? 0 : 4;
+    return CloneSharing(0, Touch, &shared, stack, sizeof(stack), &fd) == -EAGAIN ? 0 : 4;
   });
   CHECK(process.ExitCode() == 0);
 }

@@ -1,5 +1,6 @@
 #include "close_fds.h"
 
+#include <linux/close_range.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -10,8 +11,8 @@
 namespace linx {
 namespace {
 
-long CloseRange(unsigned first, unsigned last) {
-  const long rc = raw::Call(SYS_close_range, first, last, 0);
+long CloseRange(unsigned first, unsigned last, unsigned flags = 0) {
+  const long rc = raw::Call(SYS_close_range, first, last, flags);
   if (rc != -ENOSYS) return rc;
   // Before 5.9: one by one.
   struct rlimit limit = {};
@@ -25,17 +26,17 @@ long CloseRange(unsigned first, unsigned last) {
 
 long CloseAllBut(unsigned first, int* kept, size_t count) {
   std::sort(kept, kept + count);
+  const int highest = count > 0 ? kept[count - 1] : -1;
+  const unsigned top = std::max(first, static_cast<unsigned>(highest + 1));
+  long rc = CloseRange(top, ~0u, CLOSE_RANGE_UNSHARE);
   unsigned next = first;
-  for (size_t i = 0; i < count; ++i) {
+  for (size_t i = 0; i < count && rc >= 0; ++i) {
     if (kept[i] < static_cast<int>(next)) continue;
     const unsigned fd = static_cast<unsigned>(kept[i]);
-    if (fd > next) {
-      const long rc = CloseRange(next, fd - 1);
-      if (rc < 0) return rc;
-    }
+    if (fd > next) rc = CloseRange(next, fd - 1);
     next = fd + 1;
   }
-  return CloseRange(next, ~0u);
+  return rc;
 }
 
 }  // namespace linx

@@ -53,6 +53,14 @@ int EnterChild(void* plan) { RunChild(*static_cast<const ChildPlan*>(plan)); }
   raw::Exit(kNotReached);
 }
 
+// First of all: until then the fds are shared with the agent, which must not see new ones.
+long CloseOthers(const InitPlan& plan) {
+  const ChildPlan& child = plan.child;
+  int kept[] = {plan.channel,   plan.proc_fd,   child.channel,
+                child.stdio[0], child.stdio[1], child.stdio[2]};
+  return CloseAllBut(3, kept, 6);
+}
+
 void OpenSignals(Init* init) {
   const uint64_t chld = 1ull << (SIGCHLD - 1);
   const long fd = raw::Call(SYS_signalfd4, -1, &chld, sizeof(chld), SFD_CLOEXEC | SFD_NONBLOCK);
@@ -65,7 +73,7 @@ void LaunchWorkload(Init* init, char* stack) {
   init->child.parent = static_cast<pid_t>(raw::Call(SYS_getpid));
   long made;
   if (init->plan.share_memory) {
-    made = CloneSharing(EnterChild, &init->child, stack, kSharedStack, &init->workload_pidfd);
+    made = CloneSharing(0, EnterChild, &init->child, stack, kSharedStack, &init->workload_pidfd);
   } else {
     made = Fork(init->plan.workload_flags, &init->workload_pidfd);
     if (made == 0) RunChild(init->child);
@@ -143,6 +151,8 @@ void RunInit(const InitPlan& plan) {
   Init init(plan);
   alignas(16) char stack[kSharedStack];
   raw::Call(SYS_prctl, PR_SET_NAME, "linx_init", 0, 0, 0);
+  const long closed = CloseOthers(plan);
+  if (closed < 0) Fail(init, Stage::close_range, closed);
   if (plan.foreign_pids && !plan.pid_one) {
     const long guarded = StandGuardOverInit(plan.proc_fd);
     if (guarded < 0) Fail(init, Stage::fork, guarded);

@@ -36,7 +36,7 @@ Result<Pair> MakePair() {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
     return Error::Last(Stage::socketpair);
   }
-  return Pair{UniqueFd(fds[0]), UniqueFd(fds[1])};
+  return Pair{MoveHigh(UniqueFd(fds[0])), UniqueFd(fds[1])};
 }
 
 uint32_t ReadOverflowUid(int proc_fd) {
@@ -73,6 +73,8 @@ Status Launcher::Open() {
   proc_.Reset(open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!proc_) return Error::Last(Stage::open_proc, "/proc");
   overflow_uid_ = ReadOverflowUid(proc_.get());
+  // An empty range is EINVAL, where there is such a call.
+  if (raw::Call(SYS_close_range, ~0u, 0, 0) != -ENOSYS) share_fds_ = CLONE_FILES;
   return {};
 }
 
@@ -115,7 +117,7 @@ Result<Launched> Launcher::Spawn(const Plan& plan, const int (&stdio)[3]) {
 
   Launched launched;
   int pidfd = -1;
-  const long pid = Fork(flags, &pidfd);
+  const long pid = Fork(flags | share_fds_, &pidfd);
   if (pid == 0) {
     if (with_init) RunInit(init);
     RunChild(*child);
@@ -123,9 +125,10 @@ Result<Launched> Launcher::Spawn(const Plan& plan, const int (&stdio)[3]) {
   image_.Wipe();
   if (pid < 0) return Error::Of(Stage::clone, static_cast<int>(-pid));
   launched.direct = plan.init ? Launched::Direct::init : Launched::Direct::workload;
-  launched.process = {UniqueFd(pidfd), static_cast<pid_t>(pid)};
+  launched.process = {MoveHigh(UniqueFd(pidfd)), static_cast<pid_t>(pid)};
   launched.channel = std::move(ends.channel.ours);
   launched.control = std::move(ends.control.ours);
+  launched.lent = {std::move(ends.channel.theirs), std::move(ends.control.theirs)};
   Adopt(launched.process.pid);
   return launched;
 }
@@ -147,10 +150,11 @@ Result<Launched> Launcher::SpawnSharing(const Plan& plan, const int (&stdio)[3],
 
   Launched launched;
   int pidfd = -1;
-  const long pid = CloneSharing(EnterChild, child, stack, kStackSize, &pidfd);
+  const long pid = CloneSharing(share_fds_, EnterChild, child, stack, kStackSize, &pidfd);
   if (pid < 0) return Error::Of(Stage::clone, static_cast<int>(-pid));
-  launched.process = {UniqueFd(pidfd), static_cast<pid_t>(pid)};
+  launched.process = {MoveHigh(UniqueFd(pidfd)), static_cast<pid_t>(pid)};
   launched.channel = std::move(ends.channel.ours);
+  launched.lent[0] = std::move(ends.channel.theirs);
   launched.shared = std::move(region);
   Adopt(launched.process.pid);
   return launched;
@@ -184,7 +188,7 @@ Result<Launched> Launcher::Enter(const Plan& plan, const int (&stdio)[3], int ta
   if (pid < 0) return Error::Of(Stage::fork, static_cast<int>(-pid));
   Launched launched;
   launched.direct = Launched::Direct::helper;
-  launched.process = {UniqueFd(pidfd), static_cast<pid_t>(pid)};
+  launched.process = {MoveHigh(UniqueFd(pidfd)), static_cast<pid_t>(pid)};
   launched.channel = std::move(ends.channel.ours);
   launched.control = std::move(ends.control.ours);
   Adopt(launched.process.pid);

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <unordered_set>
 #include <vector>
 
@@ -27,7 +28,10 @@ struct Launched {
   Offspring process;
   UniqueFd channel;  // to the child, until it execs or dies
   UniqueFd control;  // from the init or helper; empty where there is none
-  Region shared;     // a child that shares the agent's memory runs from it until `channel` ends
+  // The child's ends of both. The child shares the agent's fds until it has closed all but its own,
+  // which is before its first report: until then they stay open here, and so do its stdio fds.
+  std::array<UniqueFd, 2> lent;
+  Region shared;  // a child that shares the agent's memory runs from it until `channel` ends
 };
 
 // What the launches of one agent share: the host's /proc, the memory that children start from, and
@@ -64,6 +68,7 @@ class Launcher {
   std::vector<Region> idle_;
   std::unordered_set<pid_t> children_;
   int entering_ = 0;
+  uint64_t share_fds_ = 0;  // CLONE_FILES where close_range(2) can end the sharing (Linux 5.9)
   uint32_t overflow_uid_ = 65534;
 };
 

@@ -82,7 +82,6 @@ void Session::Launch() {
   Result<Launched> launched = plan_.mode == Mode::spawn
                                   ? launcher.Spawn(plan_, stdio)
                                   : launcher.Enter(plan_, stdio, target_.get(), join_);
-  stdio_ = StdioFds();
   target_.Reset();
   if (!launched.ok()) return Fail(launched.error());
   workload_.Start(launched.Take());
@@ -94,6 +93,7 @@ void Session::OnSpawned(pid_t host_pid) {
 }
 
 void Session::OnReady(pid_t ns_pid) {
+  stdio_ = StdioFds();  // the child has its own by now
   child_pid_ = ns_pid;
   state_ = proceed_ ? SessionState::proceeding : SessionState::ready;
   events_.Ready(ns_pid);

@@ -2,6 +2,7 @@
 #ifndef LINX_UNIQUE_FD_H_
 #define LINX_UNIQUE_FD_H_
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <utility>
@@ -35,6 +36,17 @@ class UniqueFd {
  private:
   int fd_ = -1;
 };
+
+// Where the fds of sessions are kept. A child gets copies of the fds below its own only (see
+// CloseAllBut), and its own are made where there is room below this.
+constexpr int kHighFds = 64;
+
+// The same file at a number of at least kHighFds; as it was where that cannot be had.
+inline UniqueFd MoveHigh(UniqueFd fd) {
+  if (fd.get() < 0 || fd.get() >= kHighFds) return fd;
+  UniqueFd high(::fcntl(fd.get(), F_DUPFD_CLOEXEC, kHighFds));
+  return high ? std::move(high) : std::move(fd);
+}
 
 }  // namespace linx
 

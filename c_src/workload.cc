@@ -71,7 +71,7 @@ Got Receive(int fd, Report* report, UniqueFd* passed) {
     if (header->cmsg_type != SCM_RIGHTS) continue;
     int received;
     std::memcpy(&received, CMSG_DATA(header), sizeof(received));
-    passed->Reset(received);
+    *passed = MoveHigh(UniqueFd(received));
   }
   return n == static_cast<ssize_t>(sizeof(*report)) ? Got::message : Got::closed;
 }
@@ -96,6 +96,7 @@ void Workload::Start(Launched launched) {
   channel_ = std::move(launched.channel);
   control_ = std::move(launched.control);
   shared_ = std::move(launched.shared);
+  lent_ = std::move(launched.lent);
   Offspring process = std::move(launched.process);
   switch (launched.direct) {
     case Launched::Direct::workload:
@@ -200,6 +201,7 @@ void Workload::SayRunning() {
 }
 
 void Workload::Take(const Report& report, UniqueFd fd) {
+  lent_ = {};
   switch (report.kind) {
     case Report::Kind::failed:
       Fail(Error::Of(report.stage, report.code));

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -107,6 +108,7 @@ class Workload {
   UniqueFd workload_;
   pid_t host_pid_ = 0;
   UniqueFd channel_, control_;
+  std::array<UniqueFd, 2> lent_;
   Region shared_;
   EventLoop::Watch channel_watch_, control_watch_, helper_watch_, init_watch_, workload_watch_;
   EventLoop::Timer kill_timer_;
