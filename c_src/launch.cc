@@ -141,8 +141,9 @@ Result<Launched> Launcher::SpawnSharing(const Plan& plan, const int (&stdio)[3],
   }
   const size_t size = kStackSize + ChildImageSize(plan);
   const bool fresh = region.size() < size;
-  if (!region.Ensure(size)) return Error::Last(Stage::memory);
-  if (fresh) region.HideFromForks();
+  if (!region.Ensure(size) || (fresh && !region.HideFromForks())) {
+    return Error::Last(Stage::memory);
+  }
   char* stack = region.Take(kStackSize, 16);
   ChildPlan* child = CopyPlan(plan, &region);
   child->channel = ends.channel.theirs.get();

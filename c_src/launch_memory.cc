@@ -32,7 +32,7 @@ bool Region::Ensure(size_t size) {
   return true;
 }
 
-void Region::HideFromForks() { madvise(base_, size_, MADV_DONTFORK); }
+bool Region::HideFromForks() { return madvise(base_, size_, MADV_DONTFORK) == 0; }
 
 void Region::Wipe() {
   explicit_bzero(base_, used_);

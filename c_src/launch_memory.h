@@ -18,8 +18,9 @@ class Region {
 
   // At least `size` bytes. False where memory is out; a region that is big enough is kept.
   bool Ensure(size_t size);
-  // Left out of forks from now on: for children that share the agent's memory.
-  void HideFromForks();
+  // Left out of forks from now on: for children that share the agent's memory. False with errno set
+  // where the kernel refuses.
+  bool HideFromForks();
   // Overwrites what was handed out, so that later forks see nothing of it, and starts over.
   void Wipe();
   // Starts over without that: for a region that forks do not get.

@@ -73,7 +73,7 @@ TEST_CASE("forks do not get a hidden region") {
         .ExitCode();
   };
   CHECK(mapped_in_fork() == 1);
-  region.HideFromForks();
+  CHECK(region.HideFromForks());
   CHECK(mapped_in_fork() == 0);
 }
 
