@@ -101,7 +101,9 @@ defmodule Linx.Test.Chaos do
   end
 
   # An ordinary user makes namespaces inside one of its own.
-  defp own(namespaces),
+  @doc "Namespaces that this user may make, with these among them."
+  @spec own([atom]) :: [atom]
+  def own(namespaces),
     do: if(Parked.own("Uid") == 0, do: namespaces, else: [:user | namespaces])
 
   @doc "Starts a session on its way to a stage. The caller is its owner, its messages are tagged."
@@ -196,11 +198,37 @@ defmodule Linx.Test.Chaos do
 
   @doc "Waits for the checkpoint; answers the workload's pid."
   @spec await_ready(t) :: pos_integer
-  def await_ready(%{token: token} = round) do
-    assert_receive {:linx_process, ^token, :ready, pid}, 10_000, "#{round.kind} is not ready"
-    # For story/2.
-    Process.put({__MODULE__, token}, [{:ready, pid}])
+  def await_ready(round) do
+    assert {:ready, pid} = await_first(round)
     pid
+  end
+
+  @doc "Waits for the first message, without what every message starts with. It stays in the story."
+  @spec await_first(t) :: tuple
+  def await_first(%{token: token}) do
+    assert_receive message when elem(message, 0) == :linx_process and elem(message, 1) == token,
+                   10_000
+
+    first = untagged(message)
+    Process.put({__MODULE__, token}, [first])
+    first
+  end
+
+  defp untagged(message), do: message |> Tuple.delete_at(0) |> Tuple.delete_at(0)
+
+  @doc "Waits until a program that writes without pause has to wait for its reader."
+  @spec await_blocked(pos_integer) :: :ok
+  def await_blocked(pid) do
+    Processes.await(fn -> written(pid) == written_later(pid) end, fn -> "#{pid} writes on" end)
+  end
+
+  defp written(pid), do: Regex.run(~r/wchar: \d+/, File.read!("/proc/#{pid}/io"))
+
+  defp written_later(pid) do
+    receive do
+    after
+      50 -> written(pid)
+    end
   end
 
   @doc "The pids that play the roles in a round, as far as there are any."
@@ -245,7 +273,7 @@ defmodule Linx.Test.Chaos do
   defp told(token) do
     receive do
       message when elem(message, 0) == :linx_process and elem(message, 1) == token ->
-        [message |> Tuple.delete_at(0) |> Tuple.delete_at(0) | told(token)]
+        [untagged(message) | told(token)]
     after
       0 -> []
     end
