@@ -60,26 +60,11 @@ defmodule Linx.Integration.HostileDeathTest do
       {beam, tokens} = Beam.start(Enum.map(Chaos.kinds(), &{&1, :flooding}), world)
       {_, 0} = System.cmd("kill", ["-STOP", "#{beam}"])
       pids = Enum.flat_map(tokens, &Chaos.pids(&1, [:workload]))
-      Enum.each(pids, &await_blocked/1)
+      Enum.each(pids, &Chaos.await_blocked/1)
       if victims != [], do: Processes.kill(killer, pids)
       Processes.kill(killer, [beam])
       Processes.assert_none("with #{inspect(victims)} dead before", tokens)
     end
-  end
-
-  # Its terminal takes no more, since its agent does not read it any more.
-  defp await_blocked(pid) do
-    written = fn ->
-      ~r/wchar: (\d+)/ |> Regex.run(File.read!("/proc/#{pid}/io")) |> List.last()
-    end
-
-    Processes.await(
-      fn ->
-        before = written.()
-        receive do: (:never -> :ok), after: (50 -> before == written.())
-      end,
-      fn -> "#{pid} writes on" end
-    )
   end
 
   for victims <- @with_beam do
