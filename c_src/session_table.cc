@@ -82,10 +82,7 @@ void SessionTable::TakeOversize(std::string_view prefix) {
   uint64_t id;
   switch (form_) {
     case Form::undecided:
-      EventsOf({}).Failed(Error::Of(Stage::request_too_big, EMSGSIZE));
-      exit_code_ = kChannelFailed;
-      finished_ = true;
-      return;
+      return Decline({}, Error::Of(Stage::request_too_big, EMSGSIZE), kChannelFailed);
     case Form::anonymous:
       return EventsOf({}).Refused(EMSGSIZE, Name(Stage::command_too_big));
     case Form::envelope:
@@ -101,8 +98,13 @@ void SessionTable::TakeFirst(std::string_view body) {
   if (TakeHello(reader)) return;
   form_ = Form::anonymous;
   if (TakeRequest({}, reader)) return;
-  EventsOf({}).Failed(Error::Of(Stage::malformed_request, EINVAL));
-  exit_code_ = kMalformed;
+  Decline({}, Error::Of(Stage::malformed_request, EINVAL), kMalformed);
+}
+
+void SessionTable::Decline(std::optional<uint64_t> id, const Error& error, ExitCode code) {
+  EventsOf(id).Failed(error);
+  if (id) return;
+  exit_code_ = code;
   finished_ = true;
 }
 
@@ -129,18 +131,14 @@ bool SessionTable::TakeRequest(std::optional<uint64_t> id, TermReader reader) {
   }
   // What began now would meet no orphan policy any more.
   if (winding_down_) {
-    EventsOf(id).Failed(Error::Of(Stage::agent_died, ESHUTDOWN));
+    Decline(id, Error::Of(Stage::agent_died, ESHUTDOWN), kSetupFailed);
     return true;
   }
   Result<Plan> plan = ReadPlan(name == CommandName::spawn ? Mode::spawn : Mode::enter, reader);
   if (plan.ok()) {
     StartSession(id, plan.Take());
   } else {
-    EventsOf(id).Failed(plan.error());
-    if (!id) {
-      exit_code_ = kMalformed;
-      finished_ = true;
-    }
+    Decline(id, plan.error(), kMalformed);
   }
   return true;
 }
@@ -150,8 +148,9 @@ void SessionTable::StartSession(std::optional<uint64_t> id, Plan plan) {
   if (plan.target_session) {
     Session* session = id ? Find(*plan.target_session) : nullptr;
     const int pidfd = session != nullptr ? session->workload_pidfd() : -1;
-    target.Reset(pidfd < 0 ? -1 : fcntl(pidfd, F_DUPFD_CLOEXEC, 3));
-    if (!target) return EventsOf(id).Failed(Error::Of(Stage::open_target, ESRCH));
+    if (pidfd < 0) return Decline(id, Error::Of(Stage::open_target, ESRCH), kNotCreated);
+    target.Reset(fcntl(pidfd, F_DUPFD_CLOEXEC, 3));
+    if (!target) return Decline(id, Error::Last(Stage::open_target), kNotCreated);
   }
   ++started_;
   const uint64_t key = id.value_or(kAnonymous);
@@ -288,7 +287,9 @@ void SessionTable::SayStats() {
     map.Key(Field::fds).Uint(use.fds);
     map.Key(Field::resident_bytes).Uint(use.resident_bytes);
     ListWriter list(map.Key(Field::pids));
-    for (const auto& [id, session] : sessions_) list.Item().Int(session->host_pid());
+    for (const auto& [id, session] : sessions_) {
+      if (session->host_pid() != 0) list.Item().Int(session->host_pid());
+    }
   }
   outbox_.EndFrame();
 }

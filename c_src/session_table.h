@@ -59,6 +59,8 @@ class SessionTable {
   void TakeCommand(Session* session, TermReader reader);
   void CompileSeccompFor(Events events, TermReader reader);
   void StartSession(std::optional<uint64_t> id, Plan plan);
+  // Answers a request that begins no session. The anonymous form ends with it.
+  void Decline(std::optional<uint64_t> id, const Error& error, ExitCode code);
   void SayHello();
   void SayStats();
   void SayCapabilities();
