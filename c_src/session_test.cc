@@ -3,7 +3,12 @@
 #include <doctest/doctest.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "test_beam.h"
@@ -363,6 +368,156 @@ TEST_CASE("entering a process that shares all namespaces runs beside it") {
     CHECK(beam.ExitCode() == kReported);
     CHECK(IsAlive(target.pid()));
   }
+}
+
+// A listener in a directory of the test's own that accepts nothing by itself.
+struct Listener {
+  Listener() {
+    REQUIRE(mkdtemp(directory) != nullptr);
+    path = std::string(directory) + "/socket";
+    struct sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    fd.Reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE(bind(fd.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof(address)) == 0);
+    REQUIRE(listen(fd.get(), 0) == 0);
+  }
+  ~Listener() {
+    unlink(path.c_str());
+    rmdir(directory);
+  }
+  // Two fds of one workload: one more than the backlog takes.
+  std::pair<std::string, std::string> Stdio() const {
+    const std::string connect = Tuple({Atom("connect_unix"), Binary(path)});
+    return {Atom("stdio"),
+            test::List({Tuple({Atom("stdin"), connect}), Tuple({Atom("stdout"), connect})})};
+  }
+  UniqueFd Accept() { return UniqueFd(accept4(fd.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
+  char directory[24] = "/tmp/linx_test.XXXXXX";
+  std::string path;
+  UniqueFd fd;
+};
+
+TEST_CASE("a listener that does not accept holds up its own session only") {
+  Listener listener;
+  Beam beam;
+  beam.Send(Shell("echo to the socket", {listener.Stdio(), Flag("auto_proceed")}));
+  beam.TurnAll();
+  CHECK(beam.nothing_came());
+  const UniqueFd first = listener.Accept();
+  beam.NextRunning();
+  CHECK(beam.Next() == "{:status, :exited, 0}");
+  const UniqueFd second = listener.Accept();
+  char text[32];
+  CHECK(std::string(text, static_cast<size_t>(read(second.get(), text, sizeof(text)))) ==
+        "to the socket\n");
+}
+
+TEST_CASE("a session that still waits for a listener can be aborted") {
+  Listener listener;
+  Beam beam;
+  beam.Send(Spawn({"/bin/true"}, {listener.Stdio()}));
+  beam.TurnAll();
+  beam.Send(kAbort);
+  CHECK(beam.Next() == "{:status, :aborted, 0}");
+  CHECK(beam.ExitCode() == kReported);
+}
+
+TEST_CASE("a host-side input that cannot be opened ends the session before it has a process") {
+  Beam beam;
+  beam.Send(Spawn({"/bin/true"},
+                  {{Atom("stdio"),
+                    test::List({Tuple({Atom("stderr"), Tuple({Atom("connect_unix"),
+                                                              Binary("/no/such/socket")})})})}}));
+  CHECK(beam.Next() == "{:error, 2, :connect_unix}");
+  CHECK(beam.ExitCode() == kSetupFailed);
+}
+
+const std::pair<std::string, std::string> kLinger = {Atom("orphan_policy"), Atom("linger")};
+
+// A running shell that SIGTERM does not end.
+pid_t RunDeaf(Beam& beam, test::Pairs pairs) {
+  pairs.push_back(Flag("auto_proceed"));
+  beam.Send(Shell("trap '' TERM; exec sleep 1000", pairs));
+  const pid_t pid = beam.NextRunning();
+  const uint64_t term = uint64_t{1} << (SIGTERM - 1);
+  CHECK(test::Eventually([&] { return (test::StatusMask(pid, "SigIgn") & term) != 0; }));
+  return pid;
+}
+
+TEST_CASE("an orphaned session is parked no longer") {
+  WithAndWithoutInit([](Beam& beam, const Init& init) {
+    beam.Send(Spawn({"/bin/sleep", "1000"}, {init, kLinger}));
+    const pid_t pid = beam.NextReady();
+    beam.CloseInput();
+    CHECK(beam.Next() == Aborted(pid));
+  });
+}
+
+TEST_CASE("an orphaned workload gets SIGTERM, its grace and SIGKILL") {
+  WithAndWithoutInit([](Beam& beam, const Init& init) {
+    RunDeaf(beam, {init, test::KillAfter(50)});
+    const auto start = std::chrono::steady_clock::now();
+    beam.CloseInput();
+    CHECK(beam.Next() == "{:status, :signaled, 9}");
+    CHECK(std::chrono::steady_clock::now() - start >= std::chrono::milliseconds(49));
+  });
+}
+
+TEST_CASE("an orphaned workload may use its grace to exit") {
+  WithAndWithoutInit([](Beam& beam, const Init& init) {
+    beam.Send(Shell("trap 'exit 5' TERM; echo; read line",
+                    {init, Flag("auto_proceed"), {Atom("stdio"), Atom("pty")}}));
+    beam.NextRunning();
+    CHECK(beam.Next() == "{:pty_out, \"\r\n\"}");  // the trap is set
+    beam.CloseInput();
+    CHECK(beam.Next() == "{:status, :exited, 5}");
+  });
+}
+
+TEST_CASE("PID 1 of a namespace, to which SIGTERM is nothing, gets no grace") {
+  const bool privileged = test::HasCapability(CAP_SYS_ADMIN);
+  if (!privileged && !test::HasUserNamespaces()) return;
+  const auto fresh =
+      privileged ? test::List({Atom("pid")}) : test::List({Atom("pid"), Atom("user")});
+  Beam beam;
+  beam.Send(
+      Spawn({"/bin/sleep", "1000"},
+            {{Atom("namespaces"), fresh}, Flag("auto_proceed"), test::KillAfter(1'000'000'000)}));
+  beam.NextNumber("{:status, :spawned, ");
+  CHECK(beam.Next() == "{:status, :ready, 1}");
+  CHECK(beam.Next() == "{:status, :running}");
+  beam.CloseInput();
+  CHECK(beam.Next() == "{:status, :signaled, 9}");
+}
+
+TEST_CASE("a lingering workload goes on without its agent, and the guard knows of it") {
+  for (const bool init : {false, true}) {
+    CAPTURE(init);
+    Beam beam;
+    const pid_t pid = RunDeaf(beam, {Flag("init", init), kLinger});
+    ProcStat stat;
+    REQUIRE(ReadProcStat(test::OpenProc().get(), pid, &stat));
+    const pid_t outermost = init ? stat.ppid : pid;
+    CHECK(beam.spares().Has(outermost));
+    beam.Close();
+    CHECK(beam.Ends());
+    CHECK(IsAlive(pid));
+    CHECK(beam.spares().Has(outermost));
+    beam.spares().Remove(outermost);
+    kill(pid, SIGKILL);
+    CHECK(waitpid(outermost, nullptr, 0) == outermost);
+  }
+}
+
+TEST_CASE("a session that has ended is spared no longer") {
+  Beam beam;
+  beam.Send(Spawn({"/bin/sleep", "1000"}, {Flag("auto_proceed"), kLinger}));
+  const pid_t pid = beam.NextRunning();
+  CHECK(beam.spares().Has(pid));
+  beam.Send(kAbort);
+  CHECK(beam.Next() == "{:status, :signaled, 9}");
+  CHECK_FALSE(beam.spares().Has(pid));
 }
 
 }  // namespace

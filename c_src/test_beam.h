@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 
+#include <chrono>
 #include <deque>
 #include <iterator>
 #include <set>
@@ -175,6 +176,17 @@ class Beam {
   // As many as are due without waiting for anything to happen.
   void TurnAll() {
     for (int i = 0; i < 50; ++i) Turn(0);
+  }
+  // Turns until nothing is left to do for the agent: several turns pass without an event.
+  bool StandsStill() {
+    int quiet = 0;
+    return Eventually([&] {
+      constexpr auto kQuiet = std::chrono::milliseconds(20);
+      const auto start = std::chrono::steady_clock::now();
+      Turn(static_cast<int>(kQuiet.count()));
+      quiet = std::chrono::steady_clock::now() - start < kQuiet ? 0 : quiet + 1;
+      return quiet == 3;
+    });
   }
   void StopReading() { reads_ = false; }
   void ResumeReading() { reads_ = true; }
