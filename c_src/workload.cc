@@ -207,7 +207,8 @@ void Workload::Take(const Report& report, UniqueFd fd) {
       Fail(Error::Of(report.stage, report.code));
       break;
     case Report::Kind::ready:
-      listener_->OnReady(report.pid);
+      // Of one whose init was killed before it could announce it nothing is told.
+      if (workload_) listener_->OnReady(report.pid);
       break;
     case Report::Kind::init_launched:
       TakeInit(std::move(fd), report.pid);
