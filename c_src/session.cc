@@ -1,14 +1,9 @@
 #include "session.h"
 
 #include <signal.h>
-#include <sys/epoll.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
-
-#include "capabilities.h"
-#include "seccomp_rules.h"
 
 namespace linx {
 namespace {
@@ -17,11 +12,6 @@ namespace {
 constexpr uint32_t kConnectMs = 10;
 constexpr int kConnects = 500;
 constexpr size_t kMaxSignals = 1024;
-// Output of sessions stops while this much waits for the BEAM.
-constexpr size_t kOutboxHigh = 1u << 20;
-// What is read of a terminal after its workload's death, at most: the kernel holds far less, so
-// more comes from a stray writer.
-constexpr size_t kDrainBytes = 256u << 10;
 
 SessionOutcome OutcomeOf(Stage stage) {
   switch (stage) {
@@ -38,17 +28,12 @@ SessionOutcome OutcomeOf(Stage stage) {
                                                                    : SessionOutcome::failed;
 }
 
-std::string Record(const Order& order, const std::string& body = {}) {
-  std::string record(reinterpret_cast<const char*>(&order), sizeof(order));
-  return record += body;
-}
-
 }  // namespace
 
 void Session::Start(UniqueFd target) {
   target_ = std::move(target);
   connects_left_ = kConnects;
-  proceed_ = plan_.auto_proceed;
+  if (plan_.auto_proceed) checkpoint_.Pass();
   if (plan_.mode == Mode::enter) {
     if (!target_) {
       Result<UniqueFd> opened = OpenTarget(plan_.target);
@@ -61,8 +46,9 @@ void Session::Start(UniqueFd target) {
     join_ = join.value();
   }
   if (plan_.pty()) {
-    pty_.emplace();
-    const Status opened = pty_->Open();
+    terminal_.emplace(context_.workload.loop, events_, Handler::To<&Session::OnPaused>(this),
+                      Handler::To<&Session::Finish>(this));
+    const Status opened = terminal_->Open();
     if (!opened.ok()) return Fail(opened.error());
   }
   OpenInputs();
@@ -77,7 +63,7 @@ void Session::OpenInputs() {
 
 void Session::Launch() {
   int stdio[3];
-  for (size_t i = 0; i < 3; ++i) stdio[i] = pty_ ? pty_->peer() : stdio_.fd[i].get();
+  for (size_t i = 0; i < 3; ++i) stdio[i] = terminal_ ? terminal_->peer() : stdio_.fd[i].get();
   Launcher& launcher = context_.workload.launcher;
   Result<Launched> launched = plan_.mode == Mode::spawn
                                   ? launcher.Spawn(plan_, stdio)
@@ -95,7 +81,7 @@ void Session::OnSpawned(pid_t host_pid) {
 void Session::OnReady(pid_t ns_pid) {
   stdio_ = StdioFds();  // the child has its own by now
   child_pid_ = ns_pid;
-  state_ = proceed_ ? SessionState::proceeding : SessionState::ready;
+  state_ = checkpoint_.passed() ? SessionState::proceeding : SessionState::ready;
   events_.Ready(ns_pid);
 }
 
@@ -112,16 +98,18 @@ void Session::OnRunning() {
   events_.Running();
   for (const int number : signals_) workload_.Signal(number);
   signals_.clear();
-  if (pty_) WatchPty();
+  if (!terminal_) return;
+  const Status heard = terminal_->Start();
+  if (heard.ok()) return;
+  error_ = heard.error();
+  workload_.Kill();
 }
 
 void Session::OnEnd(const End& end) {
   end_ = end;
   timer_.Reset();
-  pty_watch_.Reset();
-  if (!pty_ || state_ != SessionState::running) return Finish();
-  pty_->ClosePeer();
-  DrainPty();
+  if (!terminal_ || state_ != SessionState::running) return Finish();
+  terminal_->Drain();
 }
 
 void Session::Finish() {
@@ -152,8 +140,7 @@ void Session::Close() {
   state_ = SessionState::ended;
   context_.notices.ended.push_back(key_);
   timer_.Reset();
-  pty_watch_.Reset();
-  pty_.reset();
+  terminal_.reset();
   stdio_ = StdioFds();
   if (spare_ != 0) context_.spares.Remove(std::exchange(spare_, 0));
 }
@@ -164,44 +151,26 @@ void Session::Handle(const Command& command) {
 
 void Session::Refuse(int code, std::string_view name, std::string_view detail) {
   events_.Refused(code, name, detail);
-  CommandName command;
-  if (refused_ || !plan_.fail_closed || !Find(name, &command)) return;
-  switch (command) {
-    case CommandName::cap_drop_bounding:
-      refused_ = Error::Of(Stage::cap_drop_bounding, code);
-      break;
-    case CommandName::cap_set_thread:
-      refused_ = Error::Of(Stage::cap_set_thread, code);
-      break;
-    case CommandName::cap_set_ambient:
-      refused_ = Error::Of(Stage::cap_set_ambient, code);
-      break;
-    case CommandName::seccomp_install:
-    case CommandName::seccomp_rules:
-      refused_ = Error::Of(Stage::seccomp_install, code, std::string(detail));
-      break;
-    default:
-      break;
+  checkpoint_.NoteRefusal(code, name, detail);
+}
+
+template <typename OneCommand>
+void Session::OrderChild(CommandName name, const OneCommand& command) {
+  Checkpoint::Ordered ordered = checkpoint_.Take(command);
+  if (const auto* refusal = std::get_if<Refusal>(&ordered)) {
+    return Refuse(refusal->code, Name(name), refusal->detail);
   }
+  workload_.Order(std::get<std::string>(std::move(ordered)));
 }
 
-bool Session::AtCheckpoint(CommandName command) {
-  if (!proceed_) return true;
-  Refuse(EBUSY, Name(command));
-  return false;
-}
-
-void Session::Handle(const Proceed&) {
-  if (!AtCheckpoint(CommandName::proceed)) return;
-  proceed_ = true;
-  if (refused_) {
-    error_ = refused_;
+void Session::Handle(const Proceed& proceed) {
+  if (checkpoint_.closed() && !checkpoint_.passed()) {
+    checkpoint_.Pass();
+    error_ = checkpoint_.closed();
     return workload_.started() ? workload_.Kill() : Finish();
   }
   if (state_ == SessionState::ready) state_ = SessionState::proceeding;
-  Order order = {};
-  order.kind = Order::Kind::proceed;
-  workload_.Order(Record(order));
+  OrderChild(CommandName::proceed, proceed);
 }
 
 void Session::Handle(const Abort&) {
@@ -220,126 +189,36 @@ void Session::Handle(const Signal& signal) {
   }
 }
 
-void Session::OrderCap(CommandName command, Order::Kind kind, uint64_t a, uint64_t b, uint64_t c) {
-  if (!AtCheckpoint(command)) return;
-  if (((a | b | c) & ~AllCapabilities()) != 0) {
-    return Refuse(EINVAL, Name(command), "no such capability");
-  }
-  if (cap_orders_ == kMaxCapCommands) return Refuse(ENOBUFS, Name(command));
-  ++cap_orders_;
-  Order order = {};
-  order.kind = kind;
-  order.mask[0] = a;
-  order.mask[1] = b;
-  order.mask[2] = c;
-  workload_.Order(Record(order));
-}
-
 void Session::Handle(const CapDropBounding& caps) {
-  OrderCap(CommandName::cap_drop_bounding, Order::Kind::cap_drop_bounding, caps.mask);
+  OrderChild(CommandName::cap_drop_bounding, caps);
 }
 
-void Session::Handle(const CapSetThread& caps) {
-  OrderCap(CommandName::cap_set_thread, Order::Kind::cap_set_thread, caps.effective, caps.permitted,
-           caps.inheritable);
-}
+void Session::Handle(const CapSetThread& caps) { OrderChild(CommandName::cap_set_thread, caps); }
 
-void Session::Handle(const CapSetAmbient& caps) {
-  OrderCap(CommandName::cap_set_ambient, Order::Kind::cap_set_ambient, caps.mask);
-}
-
-void Session::OrderFilter(CommandName command, const std::string& bpf) {
-  if (filters_ == kMaxFilters) return Refuse(ENOBUFS, Name(command));
-  ++filters_;
-  Order order = {};
-  order.kind = Order::Kind::filter;
-  order.size = static_cast<uint32_t>(bpf.size());
-  workload_.Order(Record(order, bpf));
-}
+void Session::Handle(const CapSetAmbient& caps) { OrderChild(CommandName::cap_set_ambient, caps); }
 
 void Session::Handle(const SeccompInstall& filter) {
-  if (!AtCheckpoint(CommandName::seccomp_install)) return;
-  OrderFilter(CommandName::seccomp_install, filter.bpf);
+  OrderChild(CommandName::seccomp_install, filter);
 }
 
-void Session::Handle(const SeccompRules& rules) {
-  if (!AtCheckpoint(CommandName::seccomp_rules)) return;
-  const Result<std::string> bpf = CompileSeccomp(rules);
-  if (!bpf.ok()) {
-    const Error& error = bpf.error();
-    return Refuse(error.code, Name(CommandName::seccomp_rules), error.detail);
-  }
-  OrderFilter(CommandName::seccomp_rules, bpf.value());
-}
+void Session::Handle(const SeccompRules& rules) { OrderChild(CommandName::seccomp_rules, rules); }
 
 void Session::Handle(const PtyIn& input) {
   const std::string_view name = Name(CommandName::pty_in);
-  if (!pty_) return Refuse(ENOTTY, name);
+  if (!terminal_) return Refuse(ENOTTY, name);
   if (state_ != SessionState::running) return Refuse(EBUSY, name);
-  if (!pty_->Queue(input.bytes)) return Refuse(ENOBUFS, name);
-  pty_->Feed();
-  WatchPty();
+  if (!terminal_->Type(input.bytes)) return Refuse(ENOBUFS, name);
 }
 
 void Session::Handle(const PtyWinsize& size) {
-  if (!pty_) return Refuse(ENOTTY, Name(CommandName::pty_winsize));
-  pty_->SetWinsize(size);
+  if (!terminal_) return Refuse(ENOTTY, Name(CommandName::pty_winsize));
+  terminal_->SetWinsize(size);
 }
 
-void Session::WatchPty() {
-  if (end_) return;
-  const uint32_t wanted =
-      (paused_ ? 0 : uint32_t{EPOLLIN}) | (pty_->has_input() ? uint32_t{EPOLLOUT} : 0);
-  if (!pty_watch_) {
-    Result<EventLoop::Watch> added =
-        context_.workload.loop.Add(pty_->master(), wanted, Handler::To<&Session::OnPty>(this));
-    if (!added.ok()) {
-      error_ = added.error();
-      return workload_.Kill();
-    }
-    pty_watch_ = added.Take();
-  }
-  pty_watch_.Want(wanted);
-}
-
-void Session::OnPty() {
-  pty_->Feed();
-  if (!paused_) ReadPty();
-  WatchPty();
-}
-
-// One frame of output. False where there is nothing to read now, or the outbox is full.
-bool Session::ReadPty() {
-  if (events_.pending() > kOutboxHigh) {
-    if (!std::exchange(paused_, true)) context_.notices.paused.push_back(key_);
-    return false;
-  }
-  return events_.PtyOut(Pty::kReadBytes, [this](char* to, size_t size) {
-    // The terminal hands out a few kilobytes at a time.
-    size_t got = 0;
-    while (got < size) {
-      const ssize_t n = pty_->Read(to + got, size - got);
-      if (n <= 0) break;
-      got += static_cast<size_t>(n);
-    }
-    return got;
-  }) > 0;
-}
+void Session::OnPaused() { context_.notices.paused.push_back(key_); }
 
 void Session::ResumeOutput() {
-  if (!paused_ || ended()) return;
-  paused_ = false;
-  if (end_) return DrainPty();
-  WatchPty();
-}
-
-// What the workload wrote is in the terminal's buffer: it is read until it is empty, also while a
-// stray holds the terminal open.
-void Session::DrainPty() {
-  size_t frames = kDrainBytes / Pty::kReadBytes;
-  while (frames-- > 0 && ReadPty()) {
-  }
-  if (!paused_) Finish();
+  if (terminal_ && !ended()) terminal_->Resume();
 }
 
 void Session::Orphan() {

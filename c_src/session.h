@@ -10,12 +10,13 @@
 #include <utility>
 #include <vector>
 
+#include "checkpoint.h"
 #include "command.h"
 #include "events.h"
-#include "pty.h"
 #include "request.h"
 #include "spare_table.h"
 #include "stdio_fds.h"
+#include "terminal.h"
 #include "workload.h"
 
 namespace linx {
@@ -45,6 +46,7 @@ class Session final : private WorkloadListener {
         key_(key),
         events_(events),
         plan_(std::move(plan)),
+        checkpoint_(plan_.fail_closed),
         workload_(context.workload, this) {}
 
   // `target` pins the process to enter where another session named it; otherwise the plan's pid is
@@ -73,7 +75,7 @@ class Session final : private WorkloadListener {
   void OnRunning() override;
   void OnEnd(const End& end) override;
 
-  void Handle(const Proceed&);
+  void Handle(const Proceed& proceed);
   void Handle(const Abort&);
   void Handle(const Signal& signal);
   void Handle(const CapDropBounding& caps);
@@ -86,13 +88,9 @@ class Session final : private WorkloadListener {
 
   void OpenInputs();
   void Launch();
-  bool AtCheckpoint(CommandName command);
-  void OrderCap(CommandName command, Order::Kind kind, uint64_t a, uint64_t b = 0, uint64_t c = 0);
-  void OrderFilter(CommandName command, const std::string& bpf);
-  void OnPty();
-  void WatchPty();
-  bool ReadPty();
-  void DrainPty();
+  template <typename OneCommand>
+  void OrderChild(CommandName name, const OneCommand& command);
+  void OnPaused();
   void Finish();
   void Fail(const Error& error);
   void Close();
@@ -106,21 +104,17 @@ class Session final : private WorkloadListener {
   StdioFds stdio_;
   UniqueFd target_;
   uint64_t join_ = 0;
-  std::optional<Pty> pty_;
-  EventLoop::Watch pty_watch_;
+  Checkpoint checkpoint_;
+  std::optional<Terminal> terminal_;
   EventLoop::Timer timer_;  // to connect again, or for the grace or the drain to be over
   int connects_left_;
   Workload workload_;
   std::deque<int> signals_;
-  size_t cap_orders_ = 0, filters_ = 0;
   pid_t spare_ = 0;
   pid_t child_pid_ = 0;
   std::optional<Error> error_;
-  std::optional<Error> refused_;
   std::optional<End> end_;
-  bool proceed_ = false;   // said, by the BEAM or by the plan
   bool aborting_ = false;  // before running
-  bool paused_ = false;
 };
 
 }  // namespace linx

@@ -1,0 +1,97 @@
+#include "checkpoint.h"
+
+#include <cerrno>
+
+#include "capabilities.h"
+#include "seccomp_rules.h"
+
+namespace linx {
+namespace {
+
+std::string Record(const Order& order, const std::string& body = {}) {
+  std::string record(reinterpret_cast<const char*>(&order), sizeof(order));
+  return record += body;
+}
+
+// The stage that a refused restriction fails at; nothing for any other command.
+std::optional<Stage> RestrictionOf(std::string_view name) {
+  CommandName command;
+  if (!Find(name, &command)) return {};
+  switch (command) {
+    case CommandName::cap_drop_bounding:
+      return Stage::cap_drop_bounding;
+    case CommandName::cap_set_thread:
+      return Stage::cap_set_thread;
+    case CommandName::cap_set_ambient:
+      return Stage::cap_set_ambient;
+    case CommandName::seccomp_install:
+    case CommandName::seccomp_rules:
+      return Stage::seccomp_install;
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+Checkpoint::Ordered Checkpoint::Take(const Proceed&) {
+  if (passed_) return Refusal{EBUSY, {}};
+  passed_ = true;
+  Order order = {};
+  order.kind = Order::Kind::proceed;
+  return Record(order);
+}
+
+Checkpoint::Ordered Checkpoint::TakeCaps(Order::Kind kind, uint64_t a, uint64_t b, uint64_t c) {
+  if (passed_) return Refusal{EBUSY, {}};
+  if (((a | b | c) & ~AllCapabilities()) != 0) return Refusal{EINVAL, "no such capability"};
+  if (cap_orders_ == kMaxCapCommands) return Refusal{ENOBUFS, {}};
+  ++cap_orders_;
+  Order order = {};
+  order.kind = kind;
+  order.mask[0] = a;
+  order.mask[1] = b;
+  order.mask[2] = c;
+  return Record(order);
+}
+
+Checkpoint::Ordered Checkpoint::Take(const CapDropBounding& caps) {
+  return TakeCaps(Order::Kind::cap_drop_bounding, caps.mask);
+}
+
+Checkpoint::Ordered Checkpoint::Take(const CapSetThread& caps) {
+  return TakeCaps(Order::Kind::cap_set_thread, caps.effective, caps.permitted, caps.inheritable);
+}
+
+Checkpoint::Ordered Checkpoint::Take(const CapSetAmbient& caps) {
+  return TakeCaps(Order::Kind::cap_set_ambient, caps.mask);
+}
+
+Checkpoint::Ordered Checkpoint::TakeFilter(const std::string& bpf) {
+  if (filters_ == kMaxFilters) return Refusal{ENOBUFS, {}};
+  ++filters_;
+  Order order = {};
+  order.kind = Order::Kind::filter;
+  order.size = static_cast<uint32_t>(bpf.size());
+  return Record(order, bpf);
+}
+
+Checkpoint::Ordered Checkpoint::Take(const SeccompInstall& filter) {
+  if (passed_) return Refusal{EBUSY, {}};
+  return TakeFilter(filter.bpf);
+}
+
+Checkpoint::Ordered Checkpoint::Take(const SeccompRules& rules) {
+  if (passed_) return Refusal{EBUSY, {}};
+  const Result<std::string> bpf = CompileSeccomp(rules);
+  if (!bpf.ok()) return Refusal{bpf.error().code, bpf.error().detail};
+  return TakeFilter(bpf.value());
+}
+
+void Checkpoint::NoteRefusal(int code, std::string_view name, std::string_view detail) {
+  if (closed_ || !fail_closed_) return;
+  const std::optional<Stage> stage = RestrictionOf(name);
+  if (stage) closed_ = Error::Of(*stage, code, std::string(detail));
+}
+
+}  // namespace linx

@@ -1,0 +1,59 @@
+// What a session's parked child may be ordered: commands become orders for it, within limits, as
+// long as it has not been told to proceed.
+#ifndef LINX_CHECKPOINT_H_
+#define LINX_CHECKPOINT_H_
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "channel.h"
+#include "command.h"
+#include "result.h"
+
+namespace linx {
+
+// Why a command is not carried out: an errno, and what about it.
+struct Refusal {
+  int code;
+  std::string detail;
+};
+
+class Checkpoint {
+ public:
+  // `fail_closed`: after a refused restriction there is no proceeding.
+  explicit Checkpoint(bool fail_closed) : fail_closed_(fail_closed) {}
+
+  // A record for the child's channel, or why there is none.
+  using Ordered = std::variant<std::string, Refusal>;
+  Ordered Take(const Proceed&);
+  Ordered Take(const CapDropBounding& caps);
+  Ordered Take(const CapSetThread& caps);
+  Ordered Take(const CapSetAmbient& caps);
+  Ordered Take(const SeccompInstall& filter);
+  Ordered Take(const SeccompRules& rules);
+
+  // Notes that a command was refused, by whomever, as `name`.
+  void NoteRefusal(int code, std::string_view name, std::string_view detail);
+  // The first refusal that keeps the child from proceeding, as the error that it ends with.
+  const std::optional<Error>& closed() const { return closed_; }
+
+  // Whether proceed was said, by the BEAM or by the plan.
+  bool passed() const { return passed_; }
+  void Pass() { passed_ = true; }
+
+ private:
+  Ordered TakeCaps(Order::Kind kind, uint64_t a, uint64_t b = 0, uint64_t c = 0);
+  Ordered TakeFilter(const std::string& bpf);
+
+  const bool fail_closed_;
+  bool passed_ = false;
+  size_t cap_orders_ = 0, filters_ = 0;
+  std::optional<Error> closed_;
+};
+
+}  // namespace linx
+
+#endif  // LINX_CHECKPOINT_H_
