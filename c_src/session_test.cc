@@ -246,21 +246,6 @@ TEST_CASE("with auto_proceed there is no checkpoint") {
   CHECK(beam.Next() == "{:status, :exited, 0}");
 }
 
-TEST_CASE("a child keeps only so many orders") {
-  Beam beam;
-  beam.Send(Spawn({"/bin/sleep", "1000"}));
-  beam.NextReady();
-  const std::string ambient = Tuple({Atom("cap_set_ambient"), Uint(0)});
-  for (size_t i = 0; i < kMaxCapCommands; ++i) beam.Send(ambient);
-  for (size_t i = 0; i < kMaxFilters; ++i) beam.Send(Filter(test::AlwaysReturn(SECCOMP_RET_ALLOW)));
-  beam.Send(ambient);
-  CHECK(beam.Next() == "{:refused, 105, :cap_set_ambient}");
-  beam.Send(Filter(test::AlwaysReturn(SECCOMP_RET_ALLOW)));
-  CHECK(beam.Next() == "{:refused, 105, :seccomp_install}");
-  beam.Send(kProceed);
-  CHECK(beam.Next() == "{:status, :running}");
-}
-
 TEST_CASE("orders sent ahead of the child reach it") {
   Beam beam;
   beam.Send(Spawn({"/bin/sleep", "1000"}));
@@ -277,37 +262,6 @@ TEST_CASE("a bad filter ends the session while it is parked") {
   beam.Send(Filter(std::string(8, '\0')));
   CHECK(beam.Next() == "{:error, 22, :seccomp_install}");
   CHECK(beam.ExitCode() == kSetupFailed);
-}
-
-TEST_CASE("a refused restriction ends a session that fails closed, and no other") {
-  Beam beam;
-  SUBCASE("a restriction") {
-    beam.Send(Spawn({"/bin/true"}, {Flag("fail_closed")}));
-    beam.NextReady();
-    beam.Send(CapDrop(uint64_t{1} << 63));
-    CHECK(beam.Next() == "{:refused, 22, :cap_drop_bounding}");
-    beam.Send(kProceed);
-    CHECK(beam.Next() == "{:error, 22, :cap_drop_bounding}");
-    CHECK(beam.ExitCode() == kSetupFailed);
-  }
-  SUBCASE("something else") {
-    beam.Send(Spawn({"/bin/true"}, {Flag("fail_closed")}));
-    beam.NextReady();
-    beam.Send(test::Signal(65));
-    CHECK(beam.Next() == "{:refused, 22, :signal}");
-    beam.Send(kProceed);
-    CHECK(beam.Next() == "{:status, :running}");
-    CHECK(beam.Next() == "{:status, :exited, 0}");
-  }
-  SUBCASE("a session that does not") {
-    beam.Send(Spawn({"/bin/true"}));
-    beam.NextReady();
-    beam.Send(CapDrop(uint64_t{1} << 63));
-    CHECK(beam.Next() == "{:refused, 22, :cap_drop_bounding}");
-    beam.Send(kProceed);
-    CHECK(beam.Next() == "{:status, :running}");
-    CHECK(beam.Next() == "{:status, :exited, 0}");
-  }
 }
 
 TEST_CASE("namespaces are fresh, or refused at clone") {
@@ -431,93 +385,6 @@ TEST_CASE("a host-side input that cannot be opened ends the session before it ha
                                                               Binary("/no/such/socket")})})})}}));
   CHECK(beam.Next() == "{:error, 2, :connect_unix}");
   CHECK(beam.ExitCode() == kSetupFailed);
-}
-
-const std::pair<std::string, std::string> kLinger = {Atom("orphan_policy"), Atom("linger")};
-
-// A running shell that SIGTERM does not end.
-pid_t RunDeaf(Beam& beam, test::Pairs pairs) {
-  pairs.push_back(Flag("auto_proceed"));
-  beam.Send(Shell("trap '' TERM; exec sleep 1000", pairs));
-  const pid_t pid = beam.NextRunning();
-  const uint64_t term = uint64_t{1} << (SIGTERM - 1);
-  CHECK(test::Eventually([&] { return (test::StatusMask(pid, "SigIgn") & term) != 0; }));
-  return pid;
-}
-
-TEST_CASE("an orphaned session is parked no longer") {
-  WithAndWithoutInit([](Beam& beam, const Init& init) {
-    beam.Send(Spawn({"/bin/sleep", "1000"}, {init, kLinger}));
-    const pid_t pid = beam.NextReady();
-    beam.CloseInput();
-    CHECK(beam.Next() == Aborted(pid));
-  });
-}
-
-TEST_CASE("an orphaned workload gets SIGTERM, its grace and SIGKILL") {
-  WithAndWithoutInit([](Beam& beam, const Init& init) {
-    RunDeaf(beam, {init, test::KillAfter(50)});
-    const auto start = std::chrono::steady_clock::now();
-    beam.CloseInput();
-    CHECK(beam.Next() == "{:status, :signaled, 9}");
-    CHECK(std::chrono::steady_clock::now() - start >= std::chrono::milliseconds(49));
-  });
-}
-
-TEST_CASE("an orphaned workload may use its grace to exit") {
-  WithAndWithoutInit([](Beam& beam, const Init& init) {
-    beam.Send(Shell("trap 'exit 5' TERM; echo; read line",
-                    {init, Flag("auto_proceed"), {Atom("stdio"), Atom("pty")}}));
-    beam.NextRunning();
-    CHECK(beam.Next() == "{:pty_out, \"\r\n\"}");  // the trap is set
-    beam.CloseInput();
-    CHECK(beam.Next() == "{:status, :exited, 5}");
-  });
-}
-
-TEST_CASE("PID 1 of a namespace, to which SIGTERM is nothing, gets no grace") {
-  const bool privileged = test::HasCapability(CAP_SYS_ADMIN);
-  if (!privileged && !test::HasUserNamespaces()) return;
-  const auto fresh =
-      privileged ? test::List({Atom("pid")}) : test::List({Atom("pid"), Atom("user")});
-  Beam beam;
-  beam.Send(
-      Spawn({"/bin/sleep", "1000"},
-            {{Atom("namespaces"), fresh}, Flag("auto_proceed"), test::KillAfter(1'000'000'000)}));
-  beam.NextNumber("{:status, :spawned, ");
-  CHECK(beam.Next() == "{:status, :ready, 1}");
-  CHECK(beam.Next() == "{:status, :running}");
-  beam.CloseInput();
-  CHECK(beam.Next() == "{:status, :signaled, 9}");
-}
-
-TEST_CASE("a lingering workload goes on without its agent, and the guard knows of it") {
-  for (const bool init : {false, true}) {
-    CAPTURE(init);
-    Beam beam;
-    const pid_t pid = RunDeaf(beam, {Flag("init", init), kLinger});
-    ProcStat stat;
-    REQUIRE(ReadProcStat(test::OpenProc().get(), pid, &stat));
-    const pid_t outermost = init ? stat.ppid : pid;
-    CHECK(beam.spares().Has(outermost));
-    beam.Close();
-    CHECK(beam.Ends());
-    CHECK(IsAlive(pid));
-    CHECK(beam.spares().Has(outermost));
-    beam.spares().Remove(outermost);
-    kill(pid, SIGKILL);
-    CHECK(waitpid(outermost, nullptr, 0) == outermost);
-  }
-}
-
-TEST_CASE("a session that has ended is spared no longer") {
-  Beam beam;
-  beam.Send(Spawn({"/bin/sleep", "1000"}, {Flag("auto_proceed"), kLinger}));
-  const pid_t pid = beam.NextRunning();
-  CHECK(beam.spares().Has(pid));
-  beam.Send(kAbort);
-  CHECK(beam.Next() == "{:status, :signaled, 9}");
-  CHECK_FALSE(beam.spares().Has(pid));
 }
 
 }  // namespace

@@ -1,3 +1,5 @@
+#include "terminal.h"
+
 #include <doctest/doctest.h>
 
 #include <string>
