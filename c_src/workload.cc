@@ -317,6 +317,8 @@ bool Workload::SettleInit() {
   if (init_.pid != 0) {
     siginfo_t info;
     if (Wait(init_.pidfd.get(), &info, 0) == 0) return false;
+    // Where it died before its first word nobody else holds the control's other end.
+    lent_ = {};
     DrainControl();
     init_watch_.Reset();
     context_.launcher.Forget(init_.pid);
@@ -334,6 +336,7 @@ bool Workload::SettleInit() {
 // What was to announce or to hold the session's processes has died early: they are the agent's now.
 void Workload::Lose() {
   lost_ = true;
+  if (workload_) Watch(&workload_watch_, workload_.get(), Handler::To<&Workload::OnExit>(this));
   Kill();
 }
 
