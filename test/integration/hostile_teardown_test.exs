@@ -76,8 +76,15 @@ defmodule Linx.Integration.HostileTeardownTest do
   end
 
   # What the workload has made, and the workload.
-  defp members(round),
-    do: for(%{name: "tree_" <> _} = p <- Processes.with_token(round.token), do: p.pid)
+  defp tree(round), do: for(%{name: "tree_" <> _} = p <- Processes.with_token(round.token), do: p)
+  defp members(round), do: for(p <- tree(round), do: p.pid)
+
+  # A stop takes effect when the process next runs; until then another signal overtakes it.
+  defp stop_tree(round) do
+    Enum.each(members(round), &signal(&1, "STOP"))
+    stopped? = fn -> Enum.all?(tree(round), &(&1.state == "T")) end
+    Processes.await(stopped?, fn -> "#{inspect(tree(round))} do not all stop" end)
+  end
 
   describe "a tree that its workload leaves behind" do
     for kind <- Chaos.kinds() do
@@ -103,7 +110,7 @@ defmodule Linx.Integration.HostileTeardownTest do
       test "is stopped for good where it runs, #{kind}", %{world: world} do
         round = Chaos.start(unquote(kind), :running, world)
         Chaos.reach(round)
-        Enum.each(members(round), &signal(&1, "STOP"))
+        stop_tree(round)
         assert Linx.Process.stop(round.session, 100) == {:ok, {:signaled, 9}}
         assert members(round) == []
       end
