@@ -12,17 +12,17 @@ defmodule Linx.Integration.HostileDeathTest do
 
   # The BEAM with one or two others. Not with guard, agent and init at once: then nobody is left.
   @with_beam [
-    [:beam],
-    [:beam, :guard],
-    [:beam, :agent],
-    [:beam, :init],
-    [:beam, :workload],
-    [:beam, :guard, :agent],
-    [:beam, :guard, :init],
-    [:beam, :guard, :workload],
-    [:beam, :agent, :init],
-    [:beam, :agent, :workload],
-    [:beam, :init, :workload]
+    [],
+    [:guard],
+    [:agent],
+    [:init],
+    [:workload],
+    [:guard, :agent],
+    [:guard, :init],
+    [:guard, :workload],
+    [:agent, :init],
+    [:agent, :workload],
+    [:init, :workload]
   ]
 
   setup_all do
@@ -67,15 +67,16 @@ defmodule Linx.Integration.HostileDeathTest do
     end
   end
 
-  for victims <- @with_beam do
-    test "#{Enum.join(victims, ", ")}, in every kind and stage", %{world: world, killer: killer} do
-      rounds = for kind <- Chaos.kinds(), stage <- Chaos.stages(), do: {kind, stage}
-      {beam, tokens} = Beam.start(rounds, world)
-      pids = Enum.flat_map(tokens, &Chaos.pids(&1, unquote(victims)))
+  for stage <- Chaos.stages() do
+    test "#{stage}: the BEAM alone and with others", %{world: world, killer: killer} do
+      cases = for kind <- Chaos.kinds(), victims <- @with_beam, do: {kind, victims}
+      {beam, tokens} = Beam.start(for({kind, _} <- cases, do: {kind, unquote(stage)}), world)
+      cases = Enum.zip(cases, tokens)
+      pids = Enum.flat_map(cases, fn {{_, victims}, token} -> Chaos.pids(token, victims) end)
       assert Processes.kill(killer, [beam | pids]) > 0
 
-      for {round, token} <- Enum.zip(rounds, tokens),
-          do: Processes.assert_none(inspect(round), [token])
+      for {{kind, victims}, token} <- cases,
+          do: Processes.assert_none("#{kind}, BEAM and #{inspect(victims)} killed", [token])
     end
   end
 
