@@ -81,7 +81,7 @@ defmodule Linx.Integration.HostileDeathTest do
   end
 
   describe "an agent that many sessions share" do
-    for victims <- [[:agent], [:guard, :agent]] do
+    for victims <- [[:agent], [:agent, :guard]] do
       test "tells all of them when #{Enum.join(victims, " and ")} died", context do
         sessions = shared_sessions(context.world)
         assert Processes.kill(context.killer, pool_pids(unquote(victims))) > 0
