@@ -30,7 +30,7 @@ defmodule Linx.Bench.FootprintRows do
   @spec growth(Linx.Bench.context()) :: [Measure.t()]
   def growth(context) do
     count = if context.quick, do: 50, else: 1000
-    rounds = if context.quick, do: 1, else: 4
+    rounds = if context.quick, do: 1, else: 6
     %{static: static, idle: idle} = context.programs
     options = Sessions.options([idle], init: true)
     many = "#{count} idle"
@@ -83,10 +83,10 @@ defmodule Linx.Bench.FootprintRows do
   end
 
   defp growth_block(context, static, idle) do
-    count = if context.quick, do: 8, else: 200
+    count = if context.quick, do: 8, else: 150
     spawner = LatencyRows.linx("spawn", Sessions.options([static]))
     killer = LatencyRows.killed("kill", Sessions.options([idle]))
-    {agent_cpu, node_cpu} = idle_cpu(if context.quick, do: 200, else: 2000)
+    {agent_cpu, node_cpu} = idle_cpu(if context.quick, do: 200, else: 1500)
 
     %{
       spawn: spawner.block.(count),
@@ -101,7 +101,8 @@ defmodule Linx.Bench.FootprintRows do
   defp idle_cpu(milliseconds) do
     agents = Proc.agents_and_inits()
     node = [String.to_integer(System.pid())]
-    Process.sleep(100)
+    # What the agents do about the sessions that ended last is over within a second.
+    Process.sleep(milliseconds)
     agents_before = Proc.cpu_time(agents)
     node_before = Proc.cpu_time(node)
     Process.sleep(milliseconds)
