@@ -3,6 +3,7 @@ defmodule Linx.Integration.DoctorTest do
   use Linx.Case, async: false
 
   alias Linx.Doctor
+  alias Linx.Test.Leftovers
 
   @root Path.expand("../..", __DIR__)
 
@@ -34,13 +35,16 @@ defmodule Linx.Integration.DoctorTest do
     System.cmd("mix", ["linx.doctor" | args], cd: @root, env: [{"MIX_ENV", "test"}])
   end
 
-  defp temporary, do: System.tmp_dir!() |> File.ls!() |> Enum.filter(&(&1 =~ "linx_doctor_"))
-
-  defp cgroups, do: Path.wildcard("/sys/fs/cgroup/**/linx_doctor_*")
+  defp left do
+    for pattern <- ["#{System.tmp_dir!()}/linx_doctor_*", "/sys/fs/cgroup/**/linx_doctor_*"],
+        path <- Path.wildcard(pattern),
+        not Leftovers.foreign?(Path.basename(path)),
+        do: path
+  end
 
   setup do
-    before = {temporary(), cgroups()}
-    on_exit(fn -> assert {temporary(), cgroups()} == before end)
+    before = left()
+    on_exit(fn -> assert left() -- before == [] end)
   end
 
   test "answers every line, with the agent tried out" do

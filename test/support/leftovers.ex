@@ -33,7 +33,7 @@ defmodule Linx.Test.Leftovers do
       fds: fds(),
       ports: length(Port.list()) - length(guards()),
       mounts: "/proc/self/mountinfo" |> File.read!() |> String.split("\n"),
-      cgroups: Enum.flat_map(["*", "*/*", "*/*/*"], &Path.wildcard("/sys/fs/cgroup/#{&1}linx*")),
+      cgroups: cgroups(),
       sessions: sessions(),
       routes: routes()
     }
@@ -100,6 +100,25 @@ defmodule Linx.Test.Leftovers do
     case File.read("/proc/#{pid}/environ") do
       {:ok, environ} -> "#{@mark}=#{System.get_env(@mark)}" in String.split(environ, "\0")
       {:error, _} -> false
+    end
+  end
+
+  defp cgroups do
+    for pattern <- ["*", "*/*", "*/*/*"],
+        path <- Path.wildcard("/sys/fs/cgroup/#{pattern}linx*"),
+        not foreign?(Path.basename(path)),
+        do: path
+  end
+
+  @doc """
+  Whether something is another run's. The first number in its name is the pid of who made it: here
+  that of a live process which is none of this run's.
+  """
+  @spec foreign?(String.t()) :: boolean
+  def foreign?(name) do
+    case Regex.run(~r/\d+/, name) do
+      [pid] -> pid != System.pid() and File.exists?("/proc/#{pid}") and not marked?(pid)
+      nil -> false
     end
   end
 
