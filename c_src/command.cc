@@ -77,6 +77,12 @@ Decoded ReadPtyWinsize(TermReader& reader, std::string*) {
   return size;
 }
 
+Decoded ReadPause(TermReader&, std::string*) { return Pause{}; }
+
+Decoded ReadResume(TermReader&, std::string*) { return Resume{}; }
+
+Decoded ReadStats(TermReader&, std::string*) { return Stats{}; }
+
 // A command without arguments is a bare atom, any other a tuple that the atom leads.
 struct CommandReader {
   CommandName name;
@@ -100,6 +106,9 @@ constexpr CommandReader kReaders[] = {
     {CommandName::pty_in, 1, ReadPtyIn, "expected {:pty_in, binary}"},
     {CommandName::pty_winsize, 1, ReadPtyWinsize,
      "expected {:pty_winsize, {rows, cols, xpix, ypix}}, 0..65535 each"},
+    {CommandName::pause, 0, ReadPause, "expected :pause"},
+    {CommandName::resume, 0, ReadResume, "expected :resume"},
+    {CommandName::stats, 0, ReadStats, "expected :stats"},
 };
 
 const CommandReader* ReaderOf(CommandName name) {

@@ -39,9 +39,12 @@ struct PtyIn {
 struct PtyWinsize {
   uint16_t rows, cols, xpix, ypix;
 };
+struct Pause {};
+struct Resume {};
+struct Stats {};
 
 using Command = std::variant<Proceed, Abort, Signal, CapDropBounding, CapSetThread, CapSetAmbient,
-                             SeccompInstall, SeccompRules, PtyIn, PtyWinsize>;
+                             SeccompInstall, SeccompRules, PtyIn, PtyWinsize, Pause, Resume, Stats>;
 
 // The reader stands before the whole command term: an atom or a tuple. On failure the error's stage
 // is never used; `refused_as` is what `{:refused, errno, name}` names: the command where its tag is

@@ -36,6 +36,9 @@ Expected GoldenCommand(const std::string& frame) {
 TEST_CASE("every golden command is read") {
   GoldenCommand<Proceed>(test::Golden("command_proceed"));
   GoldenCommand<Abort>(test::Golden("command_abort"));
+  GoldenCommand<Pause>(test::Golden("command_pause"));
+  GoldenCommand<Resume>(test::Golden("command_resume"));
+  GoldenCommand<Stats>(test::Golden("command_stats"));
   CHECK(GoldenCommand<Signal>(test::Golden("command_signal")).number == 15);
   CHECK(GoldenCommand<CapDropBounding>(test::Golden("command_cap_drop_bounding")).mask ==
         UINT64_MAX);
@@ -102,6 +105,9 @@ TEST_CASE("what is no command is refused by the name it has, and nothing is read
       {"malformed_command", test::Map({})},
       {"proceed", Tuple({Atom("proceed")})},
       {"abort", Tuple({Atom("abort"), Atom("now")})},
+      {"pause", Tuple({Atom("pause")})},
+      {"resume", Tuple({Atom("resume"), Uint(1)})},
+      {"stats", Tuple({Atom("stats"), Atom("cpu_us")})},
       {"signal", Atom("signal")},
       {"signal", Tuple({Atom("signal"), Uint(0)})},
       {"signal", Tuple({Atom("signal"), Uint(65)})},

@@ -20,11 +20,11 @@ void Events::Status(Event event, int64_t value) {
   outbox_->EndFrame();
 }
 
-void Events::Running() {
+void Events::Status(Event event) {
   TermWriter term = Begin();
   term.Tuple(2);
   term.Atom(Event::status);
-  term.Atom(Event::running);
+  term.Atom(event);
   outbox_->EndFrame();
 }
 
@@ -55,6 +55,45 @@ void Events::SeccompFilter(std::string_view bpf) {
   term.Tuple(2);
   term.Atom(Event::seccomp_filter);
   term.Binary(bpf);
+  outbox_->EndFrame();
+}
+
+// The keys are in Erlang's order, so that the frame is the one that Erlang would make.
+void Events::Used(const Usage& usage) {
+  TermWriter term = Begin();
+  term.Tuple(2);
+  term.Atom(Event::usage);
+  {
+    MapWriter map(term);
+    map.Key(Field::core_dumped).Bool(usage.core_dumped);
+    map.Key(Field::involuntary_switches).Uint(usage.involuntary_switches);
+    map.Key(Field::major_faults).Uint(usage.major_faults);
+    map.Key(Field::max_rss_kb).Uint(usage.max_rss_kb);
+    map.Key(Field::minor_faults).Uint(usage.minor_faults);
+    map.Key(Field::stime_us).Uint(usage.stime_us);
+    map.Key(Field::utime_us).Uint(usage.utime_us);
+    map.Key(Field::voluntary_switches).Uint(usage.voluntary_switches);
+    map.Key(Field::wall_us).Uint(usage.wall_us);
+  }
+  outbox_->EndFrame();
+}
+
+void Events::Stats(const SessionStats& stats) {
+  TermWriter term = Begin();
+  term.Tuple(2);
+  term.Atom(CommandName::stats);
+  {
+    MapWriter map(term);
+    map.Key(Field::cpu_us).Uint(stats.tree.cpu_us);
+    map.Key(Field::fds).Uint(stats.tree.fds);
+    map.Key(Field::processes).Uint(stats.tree.processes);
+    map.Key(Field::pty_in_bytes).Uint(stats.bytes.pty_in_bytes);
+    map.Key(Field::pty_out_bytes).Uint(stats.bytes.pty_out_bytes);
+    map.Key(Field::resident_bytes).Uint(stats.tree.resident_bytes);
+    map.Key(Field::stderr_bytes).Uint(stats.bytes.stderr_bytes);
+    map.Key(Field::stdin_bytes).Uint(stats.bytes.stdin_bytes);
+    map.Key(Field::stdout_bytes).Uint(stats.bytes.stdout_bytes);
+  }
   outbox_->EndFrame();
 }
 

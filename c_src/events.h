@@ -11,6 +11,8 @@
 
 #include "frame.h"
 #include "result.h"
+#include "session_stats.h"
+#include "usage.h"
 
 namespace linx {
 
@@ -20,7 +22,9 @@ class Events {
 
   void Spawned(pid_t host_pid) { Status(Event::spawned, host_pid); }
   void Ready(pid_t ns_pid) { Status(Event::ready, ns_pid); }
-  void Running();
+  void Running() { Status(Event::running); }
+  void Paused() { Status(Event::paused); }
+  void Resumed() { Status(Event::resumed); }
   void Exited(int code) { Status(Event::exited, code); }
   void Signaled(int number) { Status(Event::signaled, number); }
   void Aborted(pid_t ns_pid) { Status(Event::aborted, ns_pid); }
@@ -28,6 +32,8 @@ class Events {
   // `name` is the command's, or malformed_command and the like.
   void Refused(int code, std::string_view name, std::string_view detail = {});
   void SeccompFilter(std::string_view bpf);
+  void Used(const Usage& usage);
+  void Stats(const SessionStats& stats);
 
   // `{:pty_out, binary}` whose bytes `read(char* to, size_t size)` puts straight into the frame, at
   // most `max` of them; it answers how many, and 0 sends nothing. Returns that number.
@@ -47,10 +53,12 @@ class Events {
     return size;
   }
 
+  bool in_envelope() const { return id_.has_value(); }
   size_t pending() const { return outbox_->pending(); }
 
  private:
   TermWriter Begin();
+  void Status(Event event);
   void Status(Event event, int64_t value);
 
   Outbox* outbox_;

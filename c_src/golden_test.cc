@@ -48,6 +48,26 @@ auto PtyOut(std::string_view bytes) {
   };
 }
 
+void SayUsage(Events& events) {
+  Usage usage;
+  usage.utime_us = 1'500'000;
+  usage.stime_us = 20'000;
+  usage.max_rss_kb = 123'456;
+  usage.minor_faults = 70'000;
+  usage.voluntary_switches = 12;
+  usage.involuntary_switches = 345;
+  usage.wall_us = 123'456'789'012;
+  usage.core_dumped = true;
+  events.Used(usage);
+}
+
+void SayStats(Events& events) {
+  SessionStats stats;
+  stats.tree = {1'520'000, 5'368'709'120, 3, 4};
+  stats.bytes = {1, 123'456'789'012, 0, 256, 65'536};
+  events.Stats(stats);
+}
+
 TEST_CASE("an event has the bytes of its golden frame") {
   const auto error = [](std::string detail) {
     return [detail](Events& events) { events.Failed(Error::Of(Stage::execve, ENOENT, detail)); };
@@ -63,6 +83,11 @@ TEST_CASE("an event has the bytes of its golden frame") {
       {"event_exited", EventFrame({}, [](Events& e) { e.Exited(255); })},
       {"event_signaled", EventFrame({}, [](Events& e) { e.Signaled(9); })},
       {"event_aborted", EventFrame({}, [](Events& e) { e.Aborted(1); })},
+      {"event_paused", EventFrame({}, [](Events& e) { e.Paused(); })},
+      {"event_resumed", EventFrame({}, [](Events& e) { e.Resumed(); })},
+      {"event_usage", EventFrame({}, SayUsage)},
+      {"event_stats", EventFrame({}, SayStats)},
+      {"envelope_event_paused", EventFrame(2, [](Events& e) { e.Paused(); })},
       {"event_error", EventFrame({}, error("the anonymous form has no details"))},
       {"event_refused", EventFrame({}, [](Events& e) { e.Refused(EBUSY, "proceed"); })},
       {"event_malformed_command",

@@ -152,6 +152,25 @@ bool ReadGroups(TermReader& reader, Plan& plan) {
 
 bool ReadFailClosed(TermReader& reader, Plan& plan) { return reader.ReadBool(&plan.fail_closed); }
 
+bool ReadUsage(TermReader& reader, Plan& plan) { return reader.ReadBool(&plan.usage.emplace()); }
+
+// Whether every part between the slashes is a name: none is empty, `.` or `..`.
+bool IsPathOfNames(std::string_view path) {
+  for (;;) {
+    const size_t slash = path.find('/');
+    const std::string_view name = path.substr(0, slash);
+    if (name.empty() || name == "." || name == "..") return false;
+    if (slash == path.npos) return true;
+    path.remove_prefix(slash + 1);
+  }
+}
+
+bool ReadCgroup(TermReader& reader, Plan& plan) {
+  if (reader.ReadBool(&plan.cgroup.wanted)) return true;
+  plan.cgroup.wanted = true;
+  return ReadString(reader, &plan.cgroup.parent) && IsPathOfNames(plan.cgroup.parent);
+}
+
 // One row a key, in protocol.def's order.
 struct KeyReader {
   Key key;
@@ -175,6 +194,9 @@ constexpr KeyReader kReaders[] = {
     {Key::gid, ReadGid, "0..4294967294"},
     {Key::groups, ReadGroups, "a list of at most 65536 of 0..4294967294"},
     {Key::fail_closed, ReadFailClosed, "a boolean"},
+    {Key::usage, ReadUsage, "a boolean"},
+    {Key::cgroup, ReadCgroup,
+     "a boolean or a path below the root of cgroup v2, without . and .. and no / first or last"},
 };
 constexpr size_t kKeyCount = sizeof kReaders / sizeof *kReaders;
 

@@ -30,6 +30,12 @@ struct OrphanPolicy {
   uint32_t grace_ms = 5000;  // SIGTERM, then SIGKILL after this long
 };
 
+// Which cgroup v2 the session gets a leaf of its own in.
+struct CgroupWish {
+  bool wanted = false;
+  std::string parent;  // relative to the hierarchy's root, names only; empty: the agent's own
+};
+
 struct Plan {
   Mode mode = Mode::spawn;
   std::vector<std::string> argv;                // never empty, argv[0] absolute
@@ -47,7 +53,9 @@ struct Plan {
   std::optional<uint32_t> uid;
   std::optional<uint32_t> gid;
   std::optional<std::vector<uint32_t>> groups;
-  bool fail_closed = false;  // a refused restriction makes `proceed` fail
+  bool fail_closed = false;   // a refused restriction makes `proceed` fail
+  std::optional<bool> usage;  // none: in the envelope alone
+  CgroupWish cgroup;
 
   bool pty() const { return stdio[0].kind == StdioKind::pty; }
 };

@@ -66,6 +66,8 @@ TEST_CASE("a minimal request has every default") {
   CHECK_FALSE(plan.init);
   CHECK_FALSE(plan.fail_closed);
   CHECK_FALSE((plan.uid || plan.gid || plan.groups));
+  CHECK_FALSE(plan.usage);
+  CHECK_FALSE(plan.cgroup.wanted);
 }
 
 TEST_CASE("a full request sets every key") {
@@ -85,6 +87,40 @@ TEST_CASE("a full request sets every key") {
   CHECK(plan.uid == 1000u);
   CHECK(plan.gid == 4294967294u);
   CHECK(plan.groups == std::vector<uint32_t>{1000, 4, 65534});
+  CHECK(plan.usage == true);
+  CHECK(plan.cgroup.wanted);
+  CHECK(plan.cgroup.parent == "jobs/nightly");
+}
+
+TEST_CASE("a cgroup is wanted or not, or named below the root of the hierarchy") {
+  const Result<Plan> yes = ReadWith("cgroup", Atom("true"));
+  REQUIRE(yes.ok());
+  CHECK(yes.value().cgroup.wanted);
+  CHECK(yes.value().cgroup.parent.empty());
+  const Result<Plan> no = ReadWith("cgroup", Atom("false"));
+  REQUIRE(no.ok());
+  CHECK_FALSE(no.value().cgroup.wanted);
+  for (const char* path : {"a", "a/b", "..a/b..", "a b/...", ".hidden"}) {
+    CAPTURE(path);
+    const Result<Plan> plan = ReadWith("cgroup", Binary(path));
+    REQUIRE(plan.ok());
+    CHECK(plan.value().cgroup.parent == path);
+  }
+}
+
+TEST_CASE("a cgroup that could lead out of the hierarchy is malformed") {
+  for (const char* path :
+       {"", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/..", "a/../b", "a/.", "./a"}) {
+    CAPTURE(path);
+    const Result<Plan> plan = ReadWith("cgroup", Binary(path));
+    REQUIRE_FALSE(plan.ok());
+    CHECK(plan.error().stage == Stage::malformed_request);
+    CHECK(plan.error().detail.rfind("cgroup: ", 0) == 0);
+  }
+  CHECK_FALSE(ReadWith("cgroup", Binary({"a\0b", 3})).ok());
+  CHECK_FALSE(ReadWith("cgroup", Uint(1)).ok());
+  CHECK_FALSE(ReadWith("cgroup", Atom("none")).ok());
+  CHECK_FALSE(ReadWith("usage", Uint(1)).ok());
 }
 
 TEST_CASE("stdio can be given fd by fd") {

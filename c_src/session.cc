@@ -34,6 +34,7 @@ void Session::Start(UniqueFd target) {
   target_ = std::move(target);
   connects_left_ = kConnects;
   if (plan_.auto_proceed) checkpoint_.Pass();
+  if (plan_.cgroup.wanted) return Fail(Error::Of(Stage::cgroup_open, ENOSYS));
   if (plan_.mode == Mode::enter) {
     if (!target_) {
       Result<UniqueFd> opened = OpenTarget(plan_.target);
@@ -214,6 +215,12 @@ void Session::Handle(const PtyWinsize& size) {
   if (!terminal_) return Refuse(ENOTTY, Name(CommandName::pty_winsize));
   terminal_->SetWinsize(size);
 }
+
+void Session::Handle(const Pause&) { Refuse(ENOSYS, Name(CommandName::pause)); }
+
+void Session::Handle(const Resume&) { Refuse(ENOSYS, Name(CommandName::resume)); }
+
+void Session::Handle(const Stats&) { Refuse(ENOSYS, Name(CommandName::stats)); }
 
 void Session::OnPaused() { context_.notices.paused.push_back(key_); }
 

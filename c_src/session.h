@@ -85,6 +85,9 @@ class Session final : private WorkloadListener {
   void Handle(const SeccompRules& rules);
   void Handle(const PtyIn& input);
   void Handle(const PtyWinsize& size);
+  void Handle(const Pause&);
+  void Handle(const Resume&);
+  void Handle(const Stats&);
 
   void OpenInputs();
   void Launch();

@@ -47,7 +47,7 @@ defmodule Linx.ProtocolTest do
       end
 
     assert keys |> Enum.concat() |> Enum.uniq() |> Enum.sort() ==
-             Enum.sort(Protocol.names().key -- [:target])
+             Enum.sort(Protocol.names().key -- [:target, :usage, :cgroup])
   end
 
   test "every event, with an id and bare" do
@@ -58,6 +58,10 @@ defmodule Linx.ProtocolTest do
           {:status, :exited, 255},
           {:status, :signaled, 9},
           {:status, :aborted, 1},
+          {:status, :paused},
+          {:status, :resumed},
+          {:usage, %{utime_us: 1, core_dumped: false}},
+          {:stats, %{cpu_us: 1}},
           {:pty_out, <<0, 255>>},
           {:seccomp_filter, "12345678"}
         ] do
@@ -109,7 +113,7 @@ defmodule Linx.ProtocolTest do
       assert Protocol.decode_bare(frame(term)) == {:error, :malformed_frame}
     end
 
-    for answer <- [{:hello, %{}}, {:stats, %{}}, {3, {:status, :running}}],
+    for answer <- [{:hello, %{}}, {3, {:status, :running}}],
         do: assert(Protocol.decode_bare(frame(answer)) == {:error, :malformed_frame})
   end
 

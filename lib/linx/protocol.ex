@@ -44,11 +44,13 @@ defmodule Linx.Protocol do
   """
   @type event ::
           {:status, :spawned | :ready | :exited | :signaled | :aborted, non_neg_integer}
-          | {:status, :running}
+          | {:status, :running | :paused | :resumed}
           | {:pty_out, binary}
           | {:refused, integer, name :: atom, detail :: binary | nil}
           | {:error, integer, stage :: atom, detail :: binary | nil}
           | {:seccomp_filter, binary}
+          | {:usage, map}
+          | {:stats, map}
 
   @typedoc "What the agent says about itself."
   @type answer :: {:hello, map} | {:stats, map} | {:capabilities, [atom]} | event
@@ -132,7 +134,9 @@ defmodule Linx.Protocol do
 
   @numbered_statuses [:spawned, :ready, :exited, :signaled, :aborted]
 
-  defp event(id, {:status, :running} = event), do: {:ok, {id, event}}
+  defp event(id, {:status, status} = event) when status in [:running, :paused, :resumed],
+    do: {:ok, {id, event}}
+
   defp event(id, {:pty_out, bytes} = event) when is_binary(bytes), do: {:ok, {id, event}}
 
   defp event(id, {:status, status, number} = event)
@@ -147,6 +151,9 @@ defmodule Linx.Protocol do
        when kind in [:error, :refused] and is_integer(code) and is_atom(name) and
               is_binary(detail),
        do: {:ok, {id, event}}
+
+  defp event(id, {kind, map} = event) when kind in [:usage, :stats] and is_map(map),
+    do: {:ok, {id, event}}
 
   defp event(id, {:seccomp_filter, bpf} = event) when is_binary(bpf), do: {:ok, {id, event}}
   defp event(_id, _term), do: {:error, :malformed_frame}
