@@ -18,7 +18,7 @@ defmodule Linx.Process.Machine do
       [{:write, :proceed, :caller}]
   """
 
-  alias Linx.Process.{Info, Outcome}
+  alias Linx.Process.{Ending, Info, Outcome}
 
   @typedoc "Who a call is to be answered to; opaque here."
   @type from :: term
@@ -87,12 +87,6 @@ defmodule Linx.Process.Machine do
     waiters: []
   ]
 
-  @sigterm 15
-
-  # A grace of up to five seconds must fit into a supervisor's :shutdown, which is that by default.
-  @shutdown_default 5000
-  @shutdown_grace 4500
-
   @doc "A session whose request is on its way to the agent."
   @spec new(keyword) :: t
   def new(fields), do: struct!(__MODULE__, fields)
@@ -117,33 +111,13 @@ defmodule Linx.Process.Machine do
   def handle(%__MODULE__{} = m, {:forget, ref}),
     do: {%{m | waiters: List.keydelete(m.waiters, ref, 0)}, []}
 
-  def handle(%__MODULE__{result: nil} = m, :grace_over), do: abort(m, nil)
-  def handle(%__MODULE__{} = m, :grace_over), do: {m, []}
-
   def handle(%__MODULE__{result: nil} = m, {:agent_down, code}),
     do: event(m, {:error, code, :agent_died, nil})
 
   def handle(%__MODULE__{} = m, {:agent_down, _code}), do: {m, []}
 
-  def handle(%__MODULE__{result: nil, stage: :running, orphan_policy: :linger} = m, :owner_down),
-    do: {m, [{:stop, :normal}]}
-
-  def handle(%__MODULE__{result: nil} = m, :owner_down),
-    do: finish(%{m | leaving?: true}, grace(m.orphan_policy))
-
-  def handle(%__MODULE__{} = m, :owner_down), do: {m, [{:stop, :normal}]}
-
-  def handle(%__MODULE__{result: nil, stage: :running, orphan_policy: :linger} = m, :shutdown),
-    do: {m, []}
-
-  def handle(%__MODULE__{result: nil} = m, :shutdown) do
-    case grace(m.orphan_policy) do
-      grace when grace <= @shutdown_default -> finish(m, min(grace, @shutdown_grace))
-      grace -> finish(m, grace)
-    end
-  end
-
-  def handle(%__MODULE__{} = m, :shutdown), do: {m, []}
+  # The inputs that end a session.
+  def handle(%__MODULE__{} = m, input), do: Ending.begin(m, input)
 
   # Whatever comes after the terminal event is late and says nothing.
   defp event(%{result: result} = m, _event) when result != nil, do: {m, []}
@@ -193,7 +167,7 @@ defmodule Linx.Process.Machine do
     do: {%{m | waiters: [{ref, from} | m.waiters]}, []}
 
   defp call(%{result: nil} = m, from, {:stop, grace, ref}),
-    do: finish(%{m | waiters: [{ref, from} | m.waiters]}, grace)
+    do: Ending.begin(%{m | waiters: [{ref, from} | m.waiters]}, {:stop, grace})
 
   defp call(m, from, {:wait, _ref}), do: {m, [{:reply, from, Outcome.answer(m.result)}]}
   defp call(m, from, {:stop, _, _ref}), do: {m, [{:reply, from, Outcome.answer(m.result)}]}
@@ -208,7 +182,7 @@ defmodule Linx.Process.Machine do
   defp call(m, from, :proceed), do: {m, [{:reply, from, not_ready()}]}
 
   defp call(%{stage: :running} = m, from, :abort), do: {m, [{:reply, from, {:error, :running}}]}
-  defp call(m, from, :abort), do: abort(m, from)
+  defp call(m, from, :abort), do: Ending.begin(m, {:abort, from})
 
   defp call(%{stage: :running} = m, from, {:signal, number}),
     do: {m, [{:write, {:signal, number}, from}]}
@@ -235,22 +209,6 @@ defmodule Linx.Process.Machine do
   defp call(m, from, {:command, _}), do: {m, [{:reply, from, not_ready()}]}
 
   defp not_ready, do: {:error, :not_ready}
-
-  defp abort(m, from), do: {%{m | ending: :aborting}, [{:write, :abort, from}]}
-
-  # What may have run gets the chance to end by itself; what is parked has nothing to tidy up.
-  defp finish(%{ending: :aborting} = m, _grace), do: {m, []}
-  defp finish(%{ending: :grace} = m, grace), do: {m, [{:grace, grace}]}
-  defp finish(%{proceeded?: false} = m, _grace), do: abort(m, nil)
-
-  defp finish(%{stage: :running} = m, grace),
-    do: {%{m | ending: :grace}, [{:write, {:signal, @sigterm}, nil}, {:grace, grace}]}
-
-  defp finish(m, grace),
-    do: {%{m | ending: :grace, signals: [@sigterm | m.signals]}, [{:grace, grace}]}
-
-  defp grace({:kill, grace}), do: grace
-  defp grace(:linger), do: 0
 
   # The largest piece of input that one frame carries.
   @piece 256 * 1024
