@@ -22,6 +22,11 @@ defmodule Linx.Process.OptionsTest do
     refute options.pty? or options.auto_proceed
   end
 
+  test "a dedicated agent has to be asked for what the others tell" do
+    assert request(agent: :dedicated).usage
+    refute Map.has_key?(request(agent: :shared), :usage)
+  end
+
   test ":argv is required" do
     for argv <- [nil, "/bin/true", :argv, [], [1], [nil, "x"], [~c"/bin/true"]],
         do: assert(validate(argv: argv) == {:error, :argv_required})

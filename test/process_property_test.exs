@@ -105,7 +105,7 @@ defmodule Linx.Process.PropertyTest do
       {:orphan_policy, policy} -> policy == :linger
       {key, id} when key in [:uid, :gid] -> id in 0..0xFFFFFFFE
       {:groups, groups} -> Enum.all?(groups, &(&1 in 0..0xFFFFFFFE))
-      {key, flag} when key in [:no_new_privs, :auto_proceed, :fail_closed, :init] -> flag
+      {key, flag} when key in [:no_new_privs, :auto_proceed, :fail_closed, :init, :usage] -> flag
     end)
   end
 
@@ -138,7 +138,8 @@ defmodule Linx.Process.PropertyTest do
   defp event do
     oneof([
       {:status, oneof([:spawned, :ready, :exited, :signaled, :aborted]), non_neg_integer()},
-      {:status, :running},
+      {:status, oneof([:running, :paused, :resumed])},
+      {oneof([:usage, :stats]), let(list(integer()), &Map.new(&1, fn n -> {:fds, n} end))},
       {:pty_out, binary()},
       {:error, integer(), oneof(Protocol.names().stage)},
       {:refused, integer(), oneof(Protocol.names().command), binary()}
@@ -202,6 +203,9 @@ defmodule Linx.Process.PropertyTest do
       :info,
       :host_pid,
       :pty_master,
+      :stats,
+      :pause,
+      :resume,
       {:signal, integer(1, 64)},
       {:wait, integer(0, 3)},
       {:stop, non_neg_integer(), integer(0, 3)},
@@ -244,7 +248,7 @@ defmodule Linx.Process.PropertyTest do
           for(action <- actions, elem_or_nil(action) in [:reply, :write], do: from(action))
           |> Enum.reject(&is_nil/1)
 
-        waiting = for {_ref, from} <- machine.waiters, do: from
+        waiting = for {_, from} <- machine.waiters ++ machine.asked, do: from
 
         length(ends) == if(Machine.ended?(machine), do: 1, else: 0) and
           (ends == [] or List.last(told) == hd(ends)) and

@@ -62,7 +62,7 @@ defmodule Linx.Process do
 
   import Kernel, except: [spawn: 1]
 
-  alias Linx.Process.{Error, Info, Launch, Options}
+  alias Linx.Process.{Error, Info, Launch, Options, Stats}
 
   @typedoc "What `spawn/1` and `enter/2` answered."
   @type session :: GenServer.server()
@@ -233,6 +233,29 @@ defmodule Linx.Process do
   @doc "What is known of a session."
   @spec info(session) :: {:ok, Info.t()} | {:error, :no_process}
   def info(session), do: call(session, :info)
+
+  @doc """
+  What the session uses at the moment: CPU, memory, processes, file descriptors, bytes.
+
+  `{:error, :not_ready}` while there is no process yet.
+  """
+  @spec stats(session) ::
+          {:ok, Stats.t()} | {:error, :not_ready | :no_process | Linx.Errno.name()}
+  def stats(session), do: call(session, :stats)
+
+  @doc """
+  Holds a running workload and everything it has started, until `resume/1`.
+
+  With a cgroup of its own (`:cgroup`) the session is frozen as a whole. Elsewhere every process of
+  it gets SIGSTOP; whoever is waiting for one of them can see that, and may start it again. Answers
+  when it is done. A paused session can be stopped, and ends with its owner, as any other.
+  """
+  @spec pause(session) :: :ok | {:error, :not_running | :no_process | Linx.Errno.name()}
+  def pause(session), do: call(session, :pause)
+
+  @doc "Lets a paused workload go on."
+  @spec resume(session) :: :ok | {:error, :not_running | :no_process | Linx.Errno.name()}
+  def resume(session), do: call(session, :resume)
 
   @doc """
   Types into the workload's PTY. Answers when the agent has been sent all of it.

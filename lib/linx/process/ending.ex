@@ -13,7 +13,7 @@ defmodule Linx.Process.Ending do
       {:aborting, [{:write, :abort, nil}]}
   """
 
-  alias Linx.Process.Machine
+  alias Linx.Process.{Machine, Questions}
 
   @typedoc """
     * `{:stop, grace}` - somebody wants it to end
@@ -64,8 +64,11 @@ defmodule Linx.Process.Ending do
   defp finish(%{ending: :grace} = m, grace), do: {m, [{:grace, grace}]}
   defp finish(%{proceeded?: false} = m, _grace), do: abort(m, nil)
 
-  defp finish(%{stage: :running} = m, grace),
-    do: {%{m | ending: :grace}, [{:write, {:signal, @sigterm}, nil}, {:grace, grace}]}
+  # One that is paused gets its signal when it goes on.
+  defp finish(%{stage: :running} = m, grace) do
+    wake = if Questions.pausing?(m), do: [{:write, :resume, nil}], else: []
+    {%{m | ending: :grace}, [{:write, {:signal, @sigterm}, nil}] ++ wake ++ [{:grace, grace}]}
+  end
 
   defp finish(m, grace),
     do: {%{m | ending: :grace, signals: [@sigterm | m.signals]}, [{:grace, grace}]}

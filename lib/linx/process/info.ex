@@ -9,9 +9,13 @@ defmodule Linx.Process.Info do
       the workload has ended the number may be another process's
     * `:child_pid` - its pid as it sees it itself, `nil` before `:ready`
     * `:pty?` - whether it has a PTY
+    * `:paused?` - whether it is paused, by `Linx.Process.pause/1`
     * `:result` - how it ended: `{:exited, code}`, `{:signaled, number}`, `:aborted`,
       `{:error, %Linx.Process.Error{}}`; `nil` until then
-    * `:usage` - what it used, `nil` while that is not known
+    * `:usage` - what it used in all, `nil` until it has ended: a map of `:utime_us`, `:stime_us`,
+      `:max_rss_kb`, `:minor_faults`, `:major_faults`, `:voluntary_switches`,
+      `:involuntary_switches`, `:core_dumped`, of the workload and the children that it waited for,
+      and `:wall_us`, the time that it ran. Stays `nil` where nobody could see its end
   """
 
   @type stage ::
@@ -29,17 +33,19 @@ defmodule Linx.Process.Info do
           host_pid: pos_integer | nil,
           child_pid: pos_integer | nil,
           pty?: boolean,
+          paused?: boolean,
           result: result | nil,
           usage: map | nil
         }
 
   @enforce_keys [:mode, :stage]
-  defstruct [:mode, :stage, :host_pid, :child_pid, :result, :usage, pty?: false]
+  defstruct [:mode, :stage, :host_pid, :child_pid, :result, :usage, pty?: false, paused?: false]
 
   defimpl Inspect do
     # One line: the stage and the pid are what a person looks for.
     def inspect(info, _opts) do
-      words = [info.mode, info.stage] ++ pid(info.host_pid) ++ outcome(info.result)
+      paused = if info.paused?, do: [:paused], else: []
+      words = [info.mode, info.stage] ++ paused ++ pid(info.host_pid) ++ outcome(info.result)
       "#Linx.Process.Info<#{Enum.join(words, " ")}>"
     end
 

@@ -18,7 +18,7 @@ defmodule Linx.Process.Machine do
       [{:write, :proceed, :caller}]
   """
 
-  alias Linx.Process.{Ending, Info, Outcome}
+  alias Linx.Process.{Ending, Info, Outcome, Questions}
 
   @typedoc "Who a call is to be answered to; opaque here."
   @type from :: term
@@ -57,6 +57,8 @@ defmodule Linx.Process.Machine do
           child_pid: pos_integer | nil,
           pty?: boolean,
           result: Info.result() | nil,
+          usage: map | nil,
+          paused?: boolean,
           linger: boolean,
           orphan_policy: Linx.Process.Options.orphan_policy(),
           proceeded?: boolean,
@@ -64,7 +66,8 @@ defmodule Linx.Process.Machine do
           leaving?: boolean,
           signals: [1..64],
           winsize: tuple | nil,
-          waiters: [{reference, from}]
+          waiters: [{reference, from}],
+          asked: [{Questions.question(), from}]
         }
 
   @enforce_keys [:mode, :linger]
@@ -74,17 +77,21 @@ defmodule Linx.Process.Machine do
     :host_pid,
     :child_pid,
     :result,
+    :usage,
     :ending,
     :winsize,
     stage: :starting,
     pty?: false,
+    paused?: false,
     orphan_policy: {:kill, 5000},
     # Past the point up to which an abort cannot come too late.
     proceeded?: false,
     # Nobody is left to linger for.
     leaving?: false,
     signals: [],
-    waiters: []
+    waiters: [],
+    # What the agent has not answered yet, the first question first.
+    asked: []
   ]
 
   @doc "A session whose request is on its way to the agent."
@@ -94,7 +101,8 @@ defmodule Linx.Process.Machine do
   @doc "The session for `Linx.Process.info/1`."
   @spec info(t) :: Info.t()
   def info(%__MODULE__{} = m) do
-    struct!(Info, Map.take(m, [:mode, :stage, :host_pid, :child_pid, :pty?, :result]))
+    fields = [:mode, :stage, :host_pid, :child_pid, :pty?, :paused?, :result, :usage]
+    struct!(Info, Map.take(m, fields))
   end
 
   @doc "Whether the workload's end has been reported."
@@ -137,7 +145,19 @@ defmodule Linx.Process.Machine do
   end
 
   defp event(m, {:pty_out, bytes}), do: {m, [{:tell, {:pty_out, bytes}}]}
-  defp event(m, {:refused, code, name, _detail}), do: {m, [{:tell, {:refused, code, name}}]}
+
+  defp event(m, {:refused, code, name, _detail}) do
+    case Questions.refused(m, code, name) do
+      {:ok, answered} -> answered
+      :error -> {m, [{:tell, {:refused, code, name}}]}
+    end
+  end
+
+  defp event(m, {:usage, usage}), do: {%{m | usage: usage}, []}
+  defp event(m, {:stats, _} = answer), do: Questions.answered(m, answer)
+
+  defp event(m, {:status, s} = answer) when s in [:paused, :resumed],
+    do: Questions.answered(m, answer)
 
   defp event(m, terminal) do
     result = Outcome.of(terminal)
@@ -146,7 +166,8 @@ defmodule Linx.Process.Machine do
     replies =
       for {_ref, from} <- Enum.reverse(m.waiters), do: {:reply, from, Outcome.answer(result)}
 
-    {%{m | waiters: []}, replies ++ [{:tell, Outcome.message(result)}, :ended | stop(m)]}
+    {m, unanswered} = Questions.over(%{m | waiters: []})
+    {m, replies ++ unanswered ++ [{:tell, Outcome.message(result)}, :ended | stop(m)]}
   end
 
   defp stop(%{linger: false, result: result}), do: [{:stop, Outcome.stop_reason(result)}]
@@ -175,6 +196,9 @@ defmodule Linx.Process.Machine do
   # No verb below does anything to a workload that has ended.
   defp call(%{result: result} = m, from, _request) when result != nil,
     do: {m, [{:reply, from, {:error, :no_process}}]}
+
+  defp call(m, from, question) when question in [:stats, :pause, :resume],
+    do: Questions.ask(m, from, question)
 
   defp call(%{stage: :ready, proceeded?: false} = m, from, :proceed),
     do: {%{m | proceeded?: true}, [{:write, :proceed, from}]}

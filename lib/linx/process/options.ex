@@ -82,6 +82,8 @@ defmodule Linx.Process.Options do
         |> put(:uid, uid, nil)
         |> put(:gid, gid, nil)
         |> put(:groups, groups, nil)
+        # The envelope tells it unasked.
+        |> put(:usage, agent == :dedicated, false)
 
       {:ok,
        %__MODULE__{
