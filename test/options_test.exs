@@ -23,7 +23,9 @@ defmodule Linx.Process.OptionsTest do
   end
 
   test "a dedicated agent has to be asked for what the others tell" do
-    assert request(agent: :dedicated).usage
+    assert {:ok, %{agent: :dedicated, request: %{usage: true}}} =
+             validate(@argv ++ [agent: :dedicated])
+
     refute Map.has_key?(request(agent: :shared), :usage)
   end
 
@@ -144,12 +146,11 @@ defmodule Linx.Process.OptionsTest do
   end
 
   test "what concerns this side alone stays here" do
-    own = [owner: self(), linger: false, tag: nil, agent: :dedicated]
+    own = [owner: self(), linger: false, tag: nil]
     assert {:ok, options} = validate(@argv ++ own)
     assert Map.keys(options.request) == [:argv, :fail_closed, :init]
     assert options.owner == self()
     assert options.tag == {:ok, nil}
-    assert options.agent == :dedicated
 
     for {key, value} <- [owner: :me, linger: 0, auto_proceed: "yes", init: 1, agent: :own],
         do: assert(reason([{key, value}]) == {:"bad_#{key}", value})

@@ -230,7 +230,7 @@ defmodule Linx.Integration.SupervisionTest do
 
     test "is left alone by a shutdown", %{session: session, pid: pid} do
       GenServer.stop(session)
-      assert status(pid, "State") =~ ~r/^[RS]/
+      assert status(pid, "State") =~ ~r/^[RSD]/
       assert_silence()
     end
 
@@ -238,7 +238,7 @@ defmodule Linx.Integration.SupervisionTest do
       owner = spawn(fn -> :ok end)
       :ok = Linx.Process.set_owner(session, owner)
       assert reason_of_end(session) == :normal
-      assert status(pid, "State") =~ ~r/^[RS]/
+      assert status(pid, "State") =~ ~r/^[RSD]/
     end
 
     test "ends by stop", %{session: session, pid: pid} do
