@@ -140,6 +140,25 @@ defmodule Linx.Process.OptionsTest do
     assert request([namespaces: [:pid]], :enter).init
   end
 
+  test "how a session ends" do
+    assert {:ok, %{kill: 15, timeout: :infinity}} = validate(@argv)
+    own = [kill: :sigint, timeout: 0]
+    assert {:ok, %{kill: 2, timeout: 0} = options} = validate(@argv ++ own)
+    assert Map.keys(options.request) == [:argv, :fail_closed, :init]
+    for kill <- [0, 65, "TERM", :term, nil], do: assert(reason(kill: kill) == {:bad_kill, kill})
+
+    for timeout <- [-1, 4_294_967_296, 1.5, nil],
+        do: assert(reason(timeout: timeout) == {:bad_timeout, timeout})
+  end
+
+  test ":cgroup is names below the root of the hierarchy" do
+    refute Map.has_key?(request(cgroup: false), :cgroup)
+    for cgroup <- [true, "jobs", "a/b.c/d"], do: assert(request(cgroup: cgroup).cgroup == cgroup)
+
+    for cgroup <- ["", "/a", "a/", "a//b", "..", "a/../b", ".", "a\0", :a, ["a"]],
+        do: assert(reason(cgroup: cgroup) == {:bad_cgroup, cgroup})
+  end
+
   test "a refused restriction is to count where there can be one" do
     assert request([]).fail_closed
     refute Map.has_key?(request(auto_proceed: true), :fail_closed)

@@ -72,7 +72,7 @@ defmodule Linx.Process.PropertyTest do
   end
 
   @keys ~w(argv namespaces env stdio cwd no_new_privs orphan_policy uid gid groups owner linger
-           auto_proceed init agent tag other)a
+           auto_proceed init agent tag kill timeout cgroup other)a
 
   defp options do
     oneof([
@@ -105,6 +105,7 @@ defmodule Linx.Process.PropertyTest do
       {:orphan_policy, policy} -> policy == :linger
       {key, id} when key in [:uid, :gid] -> id in 0..0xFFFFFFFE
       {:groups, groups} -> Enum.all?(groups, &(&1 in 0..0xFFFFFFFE))
+      {:cgroup, cgroup} -> cgroup == true or strings?(String.split(cgroup, "/"))
       {key, flag} when key in [:no_new_privs, :auto_proceed, :fail_closed, :init, :usage] -> flag
     end)
   end
@@ -187,6 +188,7 @@ defmodule Linx.Process.PropertyTest do
       let(call(), &{:call, make_ref(), &1}),
       {:forget, integer(0, 3)},
       :grace_over,
+      :time_over,
       :owner_down,
       :shutdown,
       {:agent_down, byte()}

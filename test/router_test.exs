@@ -8,10 +8,10 @@ defmodule Linx.Agent.RouterTest do
   @running {:status, :running}
   @spawned {:status, :spawned, 40}
   @exited {:status, :exited, 0}
-  @policy {:kill, 100}
+  @ending {15, 100}
 
-  defp with_session(id \\ 1, policy \\ @policy) do
-    {router, []} = Router.register(Router.new(), id, :session, :monitor, policy)
+  defp with_session(id \\ 1, ending \\ @ending) do
+    {router, []} = Router.register(Router.new(), id, :session, :monitor, ending)
     router
   end
 
@@ -38,7 +38,7 @@ defmodule Linx.Agent.RouterTest do
   test "events that come before the registration wait for it, in order" do
     {router, []} = events(Router.new(), 1, [@spawned, @running])
     assert Router.sessions(router) == []
-    {router, actions} = Router.register(router, 1, :session, :monitor, @policy)
+    {router, actions} = Router.register(router, 1, :session, :monitor, @ending)
     assert actions == [{:deliver, :session, @spawned}, {:deliver, :session, @running}]
 
     # That it runs is known from then on.
@@ -48,7 +48,7 @@ defmodule Linx.Agent.RouterTest do
 
   test "even the last event may come before the registration" do
     {router, []} = events(Router.new(), 1, [@spawned, @running, @exited])
-    {router, actions} = Router.register(router, 1, :session, :monitor, @policy)
+    {router, actions} = Router.register(router, 1, :session, :monitor, @ending)
     assert List.last(actions) == {:demonitor, :monitor}
     assert Router.size(router) == 0
   end
@@ -60,8 +60,8 @@ defmodule Linx.Agent.RouterTest do
 
   describe "a session whose process died" do
     test "is aborted where it does not run" do
-      for policy <- [@policy, :linger] do
-        {router, actions} = Router.down(with_session(1, policy), 1)
+      for ending <- [@ending, :linger] do
+        {router, actions} = Router.down(with_session(1, ending), 1)
         assert actions == [{:write, 1, :abort}]
         assert Router.sessions(router) == []
         assert {router, []} = events(router, 1, [{:status, :aborted, 2}])

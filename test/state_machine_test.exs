@@ -1,7 +1,6 @@
 defmodule Linx.Process.MachineTest do
   use ExUnit.Case, async: true
 
-  doctest Linx.Process.Ending
   doctest Linx.Process.Machine
   doctest Linx.Process.Outcome
 

@@ -78,8 +78,8 @@ defmodule Linx.Agent do
   @doc """
   Tells an agent of a session, before the session's first frame is written to its port.
   """
-  @spec register(pid, Protocol.id(), Linx.Process.Options.orphan_policy()) :: :ok
-  def register(agent, id, policy), do: GenServer.cast(agent, {:register, id, self(), policy})
+  @spec register(pid, Protocol.id(), Router.ending()) :: :ok
+  def register(agent, id, ending), do: GenServer.cast(agent, {:register, id, self(), ending})
 
   defp ask(question) do
     with {:ok, {agent, _port, id}} <- Pool.checkout() do
@@ -133,9 +133,9 @@ defmodule Linx.Agent do
   end
 
   @impl true
-  def handle_cast({:register, id, pid, policy}, state) do
+  def handle_cast({:register, id, pid, ending}, state) do
     monitor = :erlang.monitor(:process, pid, tag: {:session_down, id})
-    {router, actions} = Router.register(state.router, id, pid, monitor, policy)
+    {router, actions} = Router.register(state.router, id, pid, monitor, ending)
     {:noreply, perform(actions, %{state | router: router})}
   end
 

@@ -46,8 +46,14 @@ defmodule Linx.Process do
   `:shutdown`. A parked workload is aborted. A session that is killed (`Process.exit(pid, :kill)`)
   leaves this to its agent, and when the BEAM itself is killed the agent does it too.
 
-  With `orphan_policy: :linger` a workload that runs is left alone in all these cases: only its own
-  end, a signal, and `stop/2` end it. Its session ends without a last message to the owner.
+  A session that has had its `:timeout` is ended in the same way. How the workload ended is told as it
+  happened, `{:signaled, 15}` mostly; that the time was over is in `info/1`, as `timed_out?`.
+
+  In place of SIGTERM the workload gets another signal with the option `:kill`. Only where the BEAM is
+  killed, or a session that has a dedicated agent, it is SIGTERM all the same.
+
+  With `orphan_policy: :linger` a workload that runs is left alone in these cases: only its own end, a
+  signal, `stop/2` and its `:timeout` end it. Its session ends without a last message to the owner.
 
   ## In a supervision tree
 
@@ -101,6 +107,12 @@ defmodule Linx.Process do
     * `:init` - boolean, put a process above the workload that sees to it that nothing survives;
       default `true` unless `:pid` is among the fresh namespaces, where the kernel does that
     * `:orphan_policy` - `{:kill, grace}` in milliseconds or `:linger`, default `{:kill, 5000}`
+    * `:kill` - number or name of the signal that a workload gets first when it has to end, default
+      `:sigterm`
+    * `:timeout` - milliseconds that the session may last from its start, time at the checkpoint
+      included, or `:infinity`, default `:infinity`
+    * `:cgroup` - `true` for a cgroup (version 2) of its own below the agent's, or the path of
+      another one to make it below, from the root of the hierarchy; default `false`
     * `:owner` - pid, gets the messages, default the caller
     * `:tag` - any term, marks the messages, default none
     * `:linger` - boolean, whether the session outlives its workload, so that `wait/2` and `info/1` go
@@ -201,7 +213,7 @@ defmodule Linx.Process do
   end
 
   @doc """
-  Ends the workload: SIGTERM, up to `grace` milliseconds for it to end, then SIGKILL to all of it.
+  Ends the workload: SIGTERM (or its `:kill`), up to `grace` milliseconds for it to end, then SIGKILL to all of it.
 
   Answers how it ended, as `wait/2` does. A workload that is parked is aborted.
   """

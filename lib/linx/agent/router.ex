@@ -19,13 +19,19 @@ defmodule Linx.Agent.Router do
   alias Linx.Protocol
 
   @typedoc """
-    * `{:session, pid, monitor, orphan_policy, running?}`
+  What becomes of a running workload whose session was killed: it gets this signal and this many
+  milliseconds, or is left alone.
+  """
+  @type ending :: {signal :: 1..64, grace :: non_neg_integer} | :linger
+
+  @typedoc """
+    * `{:session, pid, monitor, ending, running?}`
     * `{:early, events}` - events of an id that is not registered yet, the latest first
     * `:orphan` - its process is dead, its workload is being ended
     * `{:caller, from}` - a request that makes no session
   """
   @type entry ::
-          {:session, pid, monitor :: term, Linx.Process.Options.orphan_policy(), boolean}
+          {:session, pid, monitor :: term, ending, boolean}
           | {:early, [Protocol.event()]}
           | :orphan
           | {:caller, from :: term}
@@ -40,8 +46,6 @@ defmodule Linx.Agent.Router do
           | {:reply, from :: term, Protocol.event()}
 
   defstruct entries: %{}
-
-  @sigterm 15
 
   @doc "A router that knows nobody."
   @spec new() :: t
@@ -61,16 +65,16 @@ defmodule Linx.Agent.Router do
   def callers(router), do: for({_id, {:caller, from}} <- router.entries, do: from)
 
   @doc "A session has an id from now on; what was early is delivered."
-  @spec register(t, non_neg_integer, pid, term, Linx.Process.Options.orphan_policy()) ::
+  @spec register(t, non_neg_integer, pid, term, ending) ::
           {t, [action]}
-  def register(router, id, pid, monitor, policy) do
+  def register(router, id, pid, monitor, ending) do
     early =
       case router.entries do
         %{^id => {:early, events}} -> Enum.reverse(events)
         _ -> []
       end
 
-    router = put(router, id, {:session, pid, monitor, policy, false})
+    router = put(router, id, {:session, pid, monitor, ending, false})
 
     Enum.reduce(early, {router, []}, fn event, {router, actions} ->
       {router, more} = event(router, id, event)
@@ -93,10 +97,10 @@ defmodule Linx.Agent.Router do
     end
   end
 
-  defp event(router, id, {:status, :running} = event, {:session, pid, monitor, policy, _}),
-    do: {put(router, id, {:session, pid, monitor, policy, true}), [{:deliver, pid, event}]}
+  defp event(router, id, {:status, :running} = event, {:session, pid, monitor, ending, _}),
+    do: {put(router, id, {:session, pid, monitor, ending, true}), [{:deliver, pid, event}]}
 
-  defp event(router, id, event, {:session, pid, monitor, _policy, _running?}) do
+  defp event(router, id, event, {:session, pid, monitor, _ending, _running?}) do
     if Protocol.terminal?(event),
       do: {drop(router, id), [{:deliver, pid, event}, {:demonitor, monitor}]},
       else: {router, [{:deliver, pid, event}]}
@@ -122,8 +126,8 @@ defmodule Linx.Agent.Router do
       %{^id => {:session, _, _, :linger, true}} ->
         {put(router, id, :orphan), []}
 
-      %{^id => {:session, _, _, {:kill, grace}, true}} ->
-        {put(router, id, :orphan), [{:write, id, {:signal, @sigterm}}, {:grace, id, grace}]}
+      %{^id => {:session, _, _, {signal, grace}, true}} ->
+        {put(router, id, :orphan), [{:write, id, {:signal, signal}}, {:grace, id, grace}]}
 
       %{^id => {:session, _, _, _, false}} ->
         {put(router, id, :orphan), [{:write, id, :abort}]}

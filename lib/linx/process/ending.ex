@@ -18,6 +18,7 @@ defmodule Linx.Process.Ending do
   @typedoc """
     * `{:stop, grace}` - somebody wants it to end
     * `{:abort, from}` - at once, before it runs
+    * `:time_over` - it has had the time that it was given in all
     * `:grace_over` - the time that the workload had to end by itself
     * `:owner_down`
     * `:shutdown` - the session's process has to go, and takes the workload with it
@@ -25,15 +26,17 @@ defmodule Linx.Process.Ending do
   @type cause ::
           {:stop, grace :: non_neg_integer}
           | {:abort, Machine.from() | nil}
+          | :time_over
           | :grace_over
           | :owner_down
           | :shutdown
 
-  @sigterm 15
-
   # A grace of up to five seconds must fit into a supervisor's :shutdown, which is that by default.
   @shutdown_default 5000
   @shutdown_grace 4500
+
+  # What a workload gets that may linger, once it has to end all the same.
+  @default_grace 5000
 
   @doc "The session after a cause to end, and what is to be done about it."
   @spec begin(Machine.t(), cause) :: {Machine.t(), [Machine.action()]}
@@ -42,6 +45,12 @@ defmodule Linx.Process.Ending do
   def begin(m, {:stop, grace}), do: finish(m, grace)
   def begin(m, {:abort, from}), do: abort(m, from)
   def begin(m, :grace_over), do: abort(m, nil)
+
+  # Whoever has stopped it before that was the one who ended it.
+  def begin(m, :time_over) do
+    grace = if m.orphan_policy == :linger, do: @default_grace, else: grace(m.orphan_policy)
+    finish(%{m | timed_out?: m.ending == nil}, grace)
+  end
 
   def begin(%{stage: :running, orphan_policy: :linger} = m, :owner_down),
     do: {m, [{:stop, :normal}]}
@@ -57,6 +66,21 @@ defmodule Linx.Process.Ending do
     end
   end
 
+  @doc """
+  What the agent's process does for a session whose own process was killed: the first signal and the
+  milliseconds until the rest is killed, or nothing.
+
+      iex> Linx.Process.Ending.of_orphan(%{orphan_policy: {:kill, 100}, kill: 2})
+      {2, 100}
+  """
+  @spec of_orphan(%{
+          :orphan_policy => Linx.Process.Options.orphan_policy(),
+          :kill => 1..64,
+          optional(any) => any
+        }) :: {1..64, non_neg_integer} | :linger
+  def of_orphan(%{orphan_policy: {:kill, grace}, kill: signal}), do: {signal, grace}
+  def of_orphan(%{orphan_policy: :linger}), do: :linger
+
   defp abort(m, from), do: {%{m | ending: :aborting}, [{:write, :abort, from}]}
 
   # What may have run gets the chance to end by itself; what is parked has nothing to tidy up.
@@ -67,11 +91,11 @@ defmodule Linx.Process.Ending do
   # One that is paused gets its signal when it goes on.
   defp finish(%{stage: :running} = m, grace) do
     wake = if Questions.pausing?(m), do: [{:write, :resume, nil}], else: []
-    {%{m | ending: :grace}, [{:write, {:signal, @sigterm}, nil}] ++ wake ++ [{:grace, grace}]}
+    {%{m | ending: :grace}, [{:write, {:signal, m.kill}, nil}] ++ wake ++ [{:grace, grace}]}
   end
 
   defp finish(m, grace),
-    do: {%{m | ending: :grace, signals: [@sigterm | m.signals]}, [{:grace, grace}]}
+    do: {%{m | ending: :grace, signals: [m.kill | m.signals]}, [{:grace, grace}]}
 
   defp grace({:kill, grace}), do: grace
   defp grace(:linger), do: 0

@@ -10,6 +10,7 @@ defmodule Linx.Process.Info do
     * `:child_pid` - its pid as it sees it itself, `nil` before `:ready`
     * `:pty?` - whether it has a PTY
     * `:paused?` - whether it is paused, by `Linx.Process.pause/1`
+    * `:timed_out?` - whether it was stopped, or is being stopped, because its `:timeout` was over
     * `:result` - how it ended: `{:exited, code}`, `{:signaled, number}`, `:aborted`,
       `{:error, %Linx.Process.Error{}}`; `nil` until then
     * `:usage` - what it used in all, `nil` until it has ended: a map of `:utime_us`, `:stime_us`,
@@ -34,12 +35,14 @@ defmodule Linx.Process.Info do
           child_pid: pos_integer | nil,
           pty?: boolean,
           paused?: boolean,
+          timed_out?: boolean,
           result: result | nil,
           usage: map | nil
         }
 
   @enforce_keys [:mode, :stage]
-  defstruct [:mode, :stage, :host_pid, :child_pid, :result, :usage, pty?: false, paused?: false]
+  defstruct [:mode, :stage, :host_pid, :child_pid, :result, :usage] ++
+              [pty?: false, paused?: false, timed_out?: false]
 
   defimpl Inspect do
     # One line: the stage and the pid are what a person looks for.

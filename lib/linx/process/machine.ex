@@ -28,6 +28,7 @@ defmodule Linx.Process.Machine do
           | {:call, from, request :: term}
           | {:forget, reference}
           | :grace_over
+          | :time_over
           | :owner_down
           | {:agent_down, code :: integer}
           | :shutdown
@@ -61,6 +62,8 @@ defmodule Linx.Process.Machine do
           paused?: boolean,
           linger: boolean,
           orphan_policy: Linx.Process.Options.orphan_policy(),
+          kill: 1..64,
+          timed_out?: boolean,
           proceeded?: boolean,
           ending: nil | :grace | :aborting,
           leaving?: boolean,
@@ -84,6 +87,9 @@ defmodule Linx.Process.Machine do
     pty?: false,
     paused?: false,
     orphan_policy: {:kill, 5000},
+    # The first signal to a workload that is to end.
+    kill: 15,
+    timed_out?: false,
     # Past the point up to which an abort cannot come too late.
     proceeded?: false,
     # Nobody is left to linger for.
@@ -101,7 +107,7 @@ defmodule Linx.Process.Machine do
   @doc "The session for `Linx.Process.info/1`."
   @spec info(t) :: Info.t()
   def info(%__MODULE__{} = m) do
-    fields = [:mode, :stage, :host_pid, :child_pid, :pty?, :paused?, :result, :usage]
+    fields = [:mode, :stage, :host_pid, :child_pid, :pty?, :paused?, :timed_out?, :result, :usage]
     struct!(Info, Map.take(m, fields))
   end
 

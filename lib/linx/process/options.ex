@@ -27,20 +27,24 @@ defmodule Linx.Process.Options do
           linger: boolean,
           owner: pid | nil,
           tag: {:ok, term} | :error,
+          kill: 1..64,
+          timeout: timeout,
           agent: :shared | :dedicated
         }
 
   @enforce_keys [:mode, :request, :orphan_policy, :auto_proceed, :pty?] ++
-                  [:linger, :owner, :tag, :agent]
+                  [:linger, :owner, :tag, :agent, :kill, :timeout]
   defstruct @enforce_keys
 
   @known [:argv, :namespaces, :env, :stdio, :cwd, :no_new_privs, :orphan_policy] ++
            [:uid, :gid, :groups] ++
-           [:owner, :linger, :auto_proceed, :init, :agent, :tag]
+           [:owner, :linger, :auto_proceed, :init, :agent, :tag] ++
+           [:kill, :timeout, :cgroup]
 
   @bad Map.new(@known, &{&1, :"bad_#{&1}"})
 
   @default_policy {:kill, 5000}
+  @sigterm 15
 
   @doc """
   Checks the options of a session; any term may be asked about.
@@ -66,6 +70,9 @@ defmodule Linx.Process.Options do
          {:ok, auto_proceed} <- checked(options, :auto_proceed, false, &is_boolean/1),
          {:ok, init} <- checked(options, :init, init(mode, namespaces), &is_boolean/1),
          {:ok, agent} <- checked(options, :agent, :shared, &(&1 in [:shared, :dedicated])),
+         {:ok, kill} <- converted(options, :kill, @sigterm, &Values.kill/1),
+         {:ok, timeout} <- checked(options, :timeout, :infinity, &Values.timeout?/1),
+         {:ok, cgroup} <- checked(options, :cgroup, false, &Values.cgroup?/1),
          :ok <- all_known(options) do
       request =
         %{argv: argv}
@@ -82,6 +89,7 @@ defmodule Linx.Process.Options do
         |> put(:uid, uid, nil)
         |> put(:gid, gid, nil)
         |> put(:groups, groups, nil)
+        |> put(:cgroup, cgroup, false)
         # The envelope tells it unasked.
         |> put(:usage, agent == :dedicated, false)
 
@@ -95,6 +103,8 @@ defmodule Linx.Process.Options do
          linger: linger,
          owner: owner,
          tag: fetch(options, :tag),
+         kill: kill,
+         timeout: timeout,
          agent: agent
        }}
     end

@@ -10,7 +10,7 @@ defmodule Linx.Process.Session do
   use GenServer, restart: :temporary
 
   alias Linx.Agent.{Outbox, Pool, Program}
-  alias Linx.Process.{Machine, Options}
+  alias Linx.Process.{Ending, Machine, Options}
   alias Linx.Protocol
 
   # What a shutdown waits for the end beyond the grace that the workload has.
@@ -62,12 +62,17 @@ defmodule Linx.Process.Session do
         Machine.new(
           mode: options.mode,
           linger: options.linger,
+          kill: options.kill,
           orphan_policy: options.orphan_policy,
           proceeded?: options.auto_proceed,
           pty?: options.pty?
         )
 
       state = %{state | outbox: outbox, machine: machine, tag: options.tag}
+
+      if options.timeout != :infinity,
+        do: Process.send_after(self(), :time_over, options.timeout)
+
       {:ok, own(state, options.owner)}
     else
       {:closed, _, _} -> {:stop, {:shutdown, :closed}}
@@ -82,7 +87,7 @@ defmodule Linx.Process.Session do
 
   defp connect({agent, port, id}, options) do
     monitor = Process.monitor(agent)
-    :ok = Linx.Agent.register(agent, id, options.orphan_policy)
+    :ok = Linx.Agent.register(agent, id, Ending.of_orphan(options))
     {:ok, %__MODULE__{outbox: Outbox.new(port), id: id, agent: {agent, monitor}}}
   end
 
@@ -122,6 +127,8 @@ defmodule Linx.Process.Session do
 
   def handle_info({:grace_over, ref}, %{grace_timer: {_, ref}} = state),
     do: step(:grace_over, %{state | grace_timer: nil})
+
+  def handle_info(:time_over, state), do: step(:time_over, state)
 
   def handle_info({Outbox, :flush}, state),
     do: {:noreply, written(Outbox.flush(state.outbox), nil, state)}

@@ -17,6 +17,7 @@ defmodule Linx.Process.Options.Reason do
           | {:bad_orphan_policy, term}
           | {:bad_uid | :bad_gid | :bad_groups, term}
           | {:bad_owner | :bad_linger | :bad_auto_proceed | :bad_init | :bad_agent, term}
+          | {:bad_kill | :bad_timeout | :bad_cgroup, term}
           | {:unknown_option, term}
 
   @expected %{
@@ -31,7 +32,10 @@ defmodule Linx.Process.Options.Reason do
     bad_linger: {:linger, "true or false"},
     bad_auto_proceed: {:auto_proceed, "true or false"},
     bad_init: {:init, "true or false"},
-    bad_agent: {:agent, ":shared or :dedicated"}
+    bad_agent: {:agent, ":shared or :dedicated"},
+    bad_kill: {:kill, "1..64 or a name such as :sigterm"},
+    bad_timeout: {:timeout, "milliseconds in 0..4294967295 or :infinity"},
+    bad_cgroup: {:cgroup, "true, false or a path such as \"jobs\", without . and .."}
   }
 
   @env ~s(a map, a list of pairs or a list of "K=V", all without NUL)

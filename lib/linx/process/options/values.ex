@@ -94,6 +94,24 @@ defmodule Linx.Process.Options.Values do
   def orphan_policy?({:kill, grace}), do: is_integer(grace) and grace in 0..@max_grace
   def orphan_policy?(other), do: other == :linger
 
+  @doc "A signal's number or name, as its number."
+  @spec kill(term) :: {:ok, 1..64} | {:error, {:bad_kill, term}}
+  def kill(signal) do
+    with :error <- Linx.Signal.to_number(signal), do: {:error, {:bad_kill, signal}}
+  end
+
+  @doc "How long a session may last, in milliseconds."
+  @spec timeout?(term) :: boolean
+  def timeout?(timeout), do: is_integer(timeout) and timeout in 0..@max_grace
+
+  @doc "Whether there is to be a cgroup, or the one below which: names, with a slash between them."
+  @spec cgroup?(term) :: boolean
+  def cgroup?(path) when is_binary(path) do
+    string?(path) and not Enum.any?(String.split(path, "/"), &(&1 in ["", ".", ".."]))
+  end
+
+  def cgroup?(wanted), do: is_boolean(wanted)
+
   @doc "A user's or group's number."
   @spec id?(term) :: boolean
   def id?(id), do: is_integer(id) and id in 0..@max_id
