@@ -83,6 +83,35 @@ Decoded ReadResume(TermReader&, std::string*) { return Resume{}; }
 
 Decoded ReadStats(TermReader&, std::string*) { return Stats{}; }
 
+Decoded ReadStdin(TermReader& reader, std::string*) {
+  StdinBytes command;
+  Value word;
+  if (reader.ReadBinary(&command.bytes)) return command;
+  if (!reader.ReadName(&word) || word != Value::eof_) return {};
+  return StdinEof{};
+}
+
+Decoded ReadAck(TermReader& reader, std::string*) {
+  Ack ack;
+  Value word;
+  if (!reader.ReadName(&word)) return {};
+  switch (word) {
+    case Value::stdout_:
+      ack.stream = Event::stdout;
+      break;
+    case Value::stderr_:
+      ack.stream = Event::stderr;
+      break;
+    case Value::pty_out_:
+      ack.stream = Event::pty_out;
+      break;
+    default:
+      return {};
+  }
+  if (!reader.ReadUint(&ack.bytes)) return {};
+  return ack;
+}
+
 // A command without arguments is a bare atom, any other a tuple that the atom leads.
 struct CommandReader {
   CommandName name;
@@ -109,6 +138,8 @@ constexpr CommandReader kReaders[] = {
     {CommandName::pause, 0, ReadPause, "expected :pause"},
     {CommandName::resume, 0, ReadResume, "expected :resume"},
     {CommandName::stats, 0, ReadStats, "expected :stats"},
+    {CommandName::stdin, 1, ReadStdin, "expected {:stdin, binary} or {:stdin, :eof}"},
+    {CommandName::ack, 2, ReadAck, "expected {:ack, :stdout | :stderr | :pty_out, bytes}"},
 };
 
 const CommandReader* ReaderOf(CommandName name) {

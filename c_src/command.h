@@ -42,9 +42,18 @@ struct PtyWinsize {
 struct Pause {};
 struct Resume {};
 struct Stats {};
+struct StdinBytes {
+  std::string_view bytes;  // inside the frame
+};
+struct StdinEof {};
+struct Ack {
+  Event stream;  // stdout, stderr or pty_out
+  uint64_t bytes;
+};
 
 using Command = std::variant<Proceed, Abort, Signal, CapDropBounding, CapSetThread, CapSetAmbient,
-                             SeccompInstall, SeccompRules, PtyIn, PtyWinsize, Pause, Resume, Stats>;
+                             SeccompInstall, SeccompRules, PtyIn, PtyWinsize, Pause, Resume, Stats,
+                             StdinBytes, StdinEof, Ack>;
 
 // The reader stands before the whole command term: an atom or a tuple. On failure the error's stage
 // is never used; `refused_as` is what `{:refused, errno, name}` names: the command where its tag is

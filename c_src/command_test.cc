@@ -56,6 +56,17 @@ TEST_CASE("every golden command is read") {
   CHECK(size.ypix == 65535);
 }
 
+TEST_CASE("input, its end, and acks of every output are read") {
+  CHECK(GoldenCommand<StdinBytes>(test::Golden("command_stdin")).bytes ==
+        std::string_view("line\n\0\xff", 7));
+  GoldenCommand<StdinEof>(test::Golden("command_stdin_eof"));
+  const auto out = GoldenCommand<Ack>(test::Golden("command_ack_stdout"));
+  CHECK(out.stream == Event::stdout);
+  CHECK(out.bytes == 65536);
+  CHECK(GoldenCommand<Ack>(test::Golden("command_ack_stderr")).stream == Event::stderr);
+  CHECK(GoldenCommand<Ack>(test::Golden("command_ack_pty_out")).stream == Event::pty_out);
+}
+
 TEST_CASE("terminal input is a view into its frame") {
   const std::string frame = test::Golden("command_pty_in");
   const auto in = GoldenCommand<PtyIn>(frame);
@@ -131,6 +142,12 @@ TEST_CASE("what is no command is refused by the name it has, and nothing is read
       {"pty_winsize", Tuple({Atom("pty_winsize"), Tuple({Uint(1), Uint(2), Uint(3)})})},
       {"pty_winsize",
        Tuple({Atom("pty_winsize"), Tuple({Uint(65536), Uint(2), Uint(3), Uint(4)})})},
+      {"stdin", Tuple({Atom("stdin"), test::String("ls")})},
+      {"stdin", Tuple({Atom("stdin"), Atom("closed")})},
+      {"stdin", Atom("stdin")},
+      {"ack", Tuple({Atom("ack"), Atom("stdin"), Uint(1)})},
+      {"ack", Tuple({Atom("ack"), Atom("stdout"), Int(-1)})},
+      {"ack", Tuple({Atom("ack"), Atom("stdout")})},
       {"pty_winsize", Tuple({Atom("pty_winsize"), Tuple({Uint(1), Int(-2), Uint(3), Uint(4)})})},
   };
   for (const Refused& refused : cases) {

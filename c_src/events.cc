@@ -28,6 +28,30 @@ void Events::Status(Event event) {
   outbox_->EndFrame();
 }
 
+void Events::Eof(Event stream) {
+  TermWriter term = Begin();
+  term.Tuple(2);
+  term.Atom(stream);
+  term.Atom(Event::eof);
+  outbox_->EndFrame();
+}
+
+void Events::StdinAck(uint64_t bytes) {
+  TermWriter term = Begin();
+  term.Tuple(2);
+  term.Atom(Event::stdin_ack);
+  term.Uint(bytes);
+  outbox_->EndFrame();
+}
+
+void Events::StdinClosed() {
+  TermWriter term = Begin();
+  term.Tuple(2);
+  term.Atom(Event::stdin);
+  term.Atom(Event::closed);
+  outbox_->EndFrame();
+}
+
 void Events::Failed(const Error& error) {
   const bool detailed = id_ && !error.detail.empty();
   TermWriter term = Begin();

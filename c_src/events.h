@@ -35,13 +35,17 @@ class Events {
   void Used(const Usage& usage);
   void Stats(const SessionStats& stats);
 
-  // `{:pty_out, binary}` whose bytes `read(char* to, size_t size)` puts straight into the frame, at
+  void Eof(Event stream);
+  void StdinAck(uint64_t bytes);
+  void StdinClosed();
+
+  // `{stream, binary}` whose bytes `read(char* to, size_t size)` puts straight into the frame, at
   // most `max` of them; it answers how many, and 0 sends nothing. Returns that number.
   template <typename Read>
-  size_t PtyOut(size_t max, Read&& read) {
+  size_t Output(Event stream, size_t max, Read&& read) {
     TermWriter term = Begin();
     term.Tuple(2);
-    term.Atom(Event::pty_out);
+    term.Atom(stream);
     char* to = term.ReserveBinary(max);
     const size_t size = to == nullptr ? 0 : read(to, max);
     if (to != nullptr) term.CommitBinary(size);

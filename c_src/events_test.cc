@@ -83,7 +83,8 @@ TEST_CASE("output goes into the frame as it is read") {
     return size_t{6};
   };
   size_t taken = 0;
-  const Shown shown = Said(2, [&](Events& events) { taken = events.PtyOut(1000, read); });
+  const Shown shown =
+      Said(2, [&](Events& events) { taken = events.Output(Event::pty_out, 1000, read); });
   CHECK(offered == 1000);
   CHECK(taken == 6);
   CHECK(shown == Shown{"{2, {:pty_out, \"output\"}}"});
@@ -92,7 +93,7 @@ TEST_CASE("output goes into the frame as it is read") {
 TEST_CASE("no output is no event, and disturbs none") {
   const Shown shown = Said(2, [](Events& events) {
     events.Running();
-    CHECK(events.PtyOut(1000, [](char*, size_t) { return size_t{0}; }) == 0);
+    CHECK(events.Output(Event::pty_out, 1000, [](char*, size_t) { return size_t{0}; }) == 0);
     events.Exited(0);
   });
   CHECK(shown == Shown{"{2, {:status, :running}}", "{2, {:status, :exited, 0}}"});
@@ -100,7 +101,7 @@ TEST_CASE("no output is no event, and disturbs none") {
 
 TEST_CASE("a frame may be filled to the last byte that was offered") {
   const Shown shown = Said({}, [](Events& events) {
-    const size_t taken = events.PtyOut(5000, [](char* to, size_t size) {
+    const size_t taken = events.Output(Event::pty_out, 5000, [](char* to, size_t size) {
       std::memset(to, 'x', size);
       return size;
     });

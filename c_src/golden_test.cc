@@ -41,10 +41,11 @@ std::string EventFrame(std::optional<uint64_t> id, Say say) {
   });
 }
 
-// A terminal's output of these bytes.
-auto PtyOut(std::string_view bytes) {
-  return [bytes](Events& events) {
-    events.PtyOut(65536, [bytes](char* to, size_t) { return bytes.copy(to, bytes.size()); });
+// Output of these bytes.
+auto Output(Event stream, std::string_view bytes) {
+  return [stream, bytes](Events& events) {
+    events.Output(stream, 65536,
+                  [bytes](char* to, size_t) { return bytes.copy(to, bytes.size()); });
   };
 }
 
@@ -92,9 +93,15 @@ TEST_CASE("an event has the bytes of its golden frame") {
       {"event_refused", EventFrame({}, [](Events& e) { e.Refused(EBUSY, "proceed"); })},
       {"event_malformed_command",
        EventFrame({}, [](Events& e) { e.Refused(EINVAL, "malformed_command", "no details"); })},
-      {"event_pty_out", EventFrame({}, PtyOut({"$ \x1b[0m\0\xff", 8}))},
+      {"event_pty_out", EventFrame({}, Output(Event::pty_out, {"$ \x1b[0m\0\xff", 8}))},
+      {"event_stdout", EventFrame({}, Output(Event::stdout, {"\0\r\n\xff", 4}))},
+      {"event_stderr", EventFrame({}, Output(Event::stderr, "oops\n"))},
+      {"event_stdout_eof", EventFrame({}, [](Events& e) { e.Eof(Event::stdout); })},
+      {"event_stdin_ack", EventFrame({}, [](Events& e) { e.StdinAck(65536); })},
+      {"event_stdin_closed", EventFrame({}, [](Events& e) { e.StdinClosed(); })},
       {"envelope_event_exited", EventFrame(1, [](Events& e) { e.Exited(0); })},
-      {"envelope_event_pty_out", EventFrame(INT64_MAX, PtyOut("hello\r\n"))},
+      {"envelope_event_pty_out", EventFrame(INT64_MAX, Output(Event::pty_out, "hello\r\n"))},
+      {"envelope_event_stderr_eof", EventFrame(2, [](Events& e) { e.Eof(Event::stderr); })},
       {"envelope_event_error", EventFrame(300, error("/bin/nothing"))},
       {"envelope_event_refused",
        EventFrame(300, [](Events& e) { e.Refused(EINVAL, "seccomp_rules", "no_such_call"); })},
@@ -154,7 +161,7 @@ TEST_CASE("every golden request is a plan, and every other frame a term") {
     CHECK(ReadPlan(mode, reader).ok());
     ++requests;
   }
-  CHECK(requests == 7);
+  CHECK(requests == 9);
 }
 
 constexpr size_t kMaxGolden = 4096;

@@ -12,14 +12,8 @@ constexpr uint64_t kMaxId = 4294967294;  // 4294967295 means "no change" to setr
 constexpr uint64_t kMaxPid = INT32_MAX;
 constexpr uint64_t kMaxGraceMs = UINT32_MAX;
 constexpr size_t kMaxGroups = 65536;  // NGROUPS_MAX
-
-// Bytes that C strings can carry.
-bool ReadString(TermReader& reader, std::string* out) {
-  std::string_view bytes;
-  if (!reader.ReadBinary(&bytes) || bytes.find('\0') != bytes.npos) return false;
-  out->assign(bytes);
-  return true;
-}
+constexpr uint64_t kMaxWindow = 1u << 30;
+constexpr uint64_t kMaxDrainMs = INT32_MAX;
 
 bool ReadStrings(TermReader& reader, std::vector<std::string>* out) {
   return reader.ReadList([out](TermReader& element) {
@@ -72,53 +66,7 @@ bool ReadTarget(TermReader& reader, Plan& plan) {
   return true;
 }
 
-bool StdioKindOf(Value word, StdioKind* out) {
-  switch (word) {
-    case Value::inherit_:
-      *out = StdioKind::inherit;
-      return true;
-    case Value::devnull_:
-      *out = StdioKind::devnull;
-      return true;
-    case Value::pty_:
-      *out = StdioKind::pty;
-      return true;
-    default:
-      return false;
-  }
-}
-
-bool ReadDirective(TermReader& reader, Stdio* out) {
-  Value word;
-  // One terminal is all three fds or none.
-  if (reader.ReadName(&word)) return StdioKindOf(word, &out->kind) && out->kind != StdioKind::pty;
-  if (!reader.ReadTupleOf(2) || !reader.ReadName(&word)) return false;
-  out->kind = StdioKind::connect_unix;
-  // A path that is empty or begins with NUL would name no file but an abstract socket.
-  return word == Value::connect_unix_ && ReadString(reader, &out->path) && !out->path.empty();
-}
-
-bool ReadStdioOf(TermReader& reader, Plan& plan, std::bitset<3>* given) {
-  Value word;
-  if (!reader.ReadTupleOf(2) || !reader.ReadName(&word)) return false;
-  if (word < Value::stdin_ || word > Value::stderr_) return false;
-  const size_t fd = static_cast<size_t>(word) - static_cast<size_t>(Value::stdin_);
-  if (given->test(fd)) return false;
-  given->set(fd);
-  return ReadDirective(reader, &plan.stdio[fd]);
-}
-
-bool ReadStdio(TermReader& reader, Plan& plan) {
-  Value word;
-  if (!reader.ReadName(&word)) {
-    std::bitset<3> given;
-    return reader.ReadList([&](TermReader& element) { return ReadStdioOf(element, plan, &given); });
-  }
-  Stdio all;
-  if (!StdioKindOf(word, &all.kind)) return false;
-  plan.stdio.fill(all);
-  return true;
-}
+bool ReadStdioKey(TermReader& reader, Plan& plan) { return ReadStdio(reader, &plan.stdio); }
 
 bool ReadCwd(TermReader& reader, Plan& plan) { return ReadString(reader, &plan.cwd.emplace()); }
 
@@ -171,6 +119,20 @@ bool ReadCgroup(TermReader& reader, Plan& plan) {
   return ReadString(reader, &plan.cgroup.parent) && IsPathOfNames(plan.cgroup.parent);
 }
 
+bool ReadWindow(TermReader& reader, Plan& plan) {
+  uint64_t bytes;
+  if (!reader.ReadUint(kMaxWindow, &bytes) || bytes == 0) return false;
+  plan.window = static_cast<uint32_t>(bytes);
+  return true;
+}
+
+bool ReadDrainMs(TermReader& reader, Plan& plan) {
+  uint64_t ms;
+  if (!reader.ReadUint(kMaxDrainMs, &ms)) return false;
+  plan.drain_ms = static_cast<uint32_t>(ms);
+  return true;
+}
+
 // One row a key, in protocol.def's order.
 struct KeyReader {
   Key key;
@@ -182,9 +144,7 @@ constexpr KeyReader kReaders[] = {
     {Key::env, ReadEnv, "a list of \"NAME=VALUE\" binaries without NUL"},
     {Key::namespaces, ReadNamespaces, "a list of user mount uts ipc cgroup net time pid"},
     {Key::target, ReadTarget, "a pid, 1..2147483647, or {:session, id}"},
-    {Key::stdio, ReadStdio,
-     ":inherit, :devnull, :pty or a list of {:stdin | :stdout | :stderr, :inherit | :devnull | "
-     "{:connect_unix, path}}, each fd once"},
+    {Key::stdio, ReadStdioKey, kExpectedStdio},
     {Key::cwd, ReadCwd, "a binary without NUL"},
     {Key::no_new_privs, ReadNoNewPrivs, "a boolean"},
     {Key::orphan_policy, ReadOrphanPolicy, "{:kill, 0..4294967295} or :linger"},
@@ -197,6 +157,8 @@ constexpr KeyReader kReaders[] = {
     {Key::usage, ReadUsage, "a boolean"},
     {Key::cgroup, ReadCgroup,
      "a boolean or a path below the root of cgroup v2, without . and .. and no / first or last"},
+    {Key::window, ReadWindow, "1..1073741824"},
+    {Key::drain_ms, ReadDrainMs, "0..2147483647"},
 };
 constexpr size_t kKeyCount = sizeof kReaders / sizeof *kReaders;
 

@@ -11,18 +11,12 @@
 
 #include "protocol.h"
 #include "result.h"
+#include "stdio_request.h"
 #include "term_reader.h"
 
 namespace linx {
 
 enum class Mode : uint8_t { spawn, enter };
-
-// What one of the workload's fds 0, 1, 2 is.
-enum class StdioKind : uint8_t { inherit, devnull, pty, connect_unix };
-struct Stdio {
-  StdioKind kind = StdioKind::inherit;
-  std::string path;  // connect_unix
-};
 
 // What becomes of a running workload when the BEAM's end of fd 3 closes.
 struct OrphanPolicy {
@@ -56,6 +50,8 @@ struct Plan {
   bool fail_closed = false;   // a refused restriction makes `proceed` fail
   std::optional<bool> usage;  // none: in the envelope alone
   CgroupWish cgroup;
+  std::optional<uint32_t> window;  // bytes of an output that may wait for an ack; none: any number
+  uint32_t drain_ms = 1000;        // how long pipes are read after the workload's end
 
   bool pty() const { return stdio[0].kind == StdioKind::pty; }
 };

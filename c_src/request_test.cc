@@ -65,6 +65,8 @@ TEST_CASE("a minimal request has every default") {
   CHECK_FALSE(plan.auto_proceed);
   CHECK_FALSE(plan.init);
   CHECK_FALSE(plan.fail_closed);
+  CHECK_FALSE(plan.window);
+  CHECK(plan.drain_ms == 1000);
   CHECK_FALSE((plan.uid || plan.gid || plan.groups));
   CHECK_FALSE(plan.usage);
   CHECK_FALSE(plan.cgroup.wanted);
@@ -133,6 +135,37 @@ TEST_CASE("stdio can be given fd by fd") {
   CHECK(plan.orphan_policy.linger);
 }
 
+TEST_CASE("stdio can be pipes, files, and stderr what stdout is") {
+  const Plan pipes = GoldenPlan(Mode::spawn, "request_spawn_pipes");
+  for (const Stdio& stdio : pipes.stdio) CHECK(stdio.kind == StdioKind::pipe);
+  CHECK(pipes.window == 1u << 30);
+  CHECK(pipes.drain_ms == INT32_MAX);
+  const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_streams");
+  CHECK(plan.stdio[0].kind == StdioKind::file);
+  CHECK(plan.stdio[0].path == "/etc/hostname");
+  CHECK(plan.stdio[0].mode == FileMode::read);
+  CHECK(plan.stdio[1].path == "/tmp/grüße");
+  CHECK(plan.stdio[1].mode == FileMode::append);
+  CHECK(plan.stdio[2].kind == StdioKind::like_stdout);
+  CHECK(plan.window == 1u);
+  CHECK(plan.drain_ms == 0);
+}
+
+TEST_CASE("a link has a name and an end") {
+  const auto link = [](const std::string& name, const char* end) {
+    const std::string directive = Tuple({Atom("link"), Binary(name), Atom(end)});
+    return ReadWith("stdio", List({Tuple({Atom("stdin"), directive})}));
+  };
+  const Result<Plan> plan = link(std::string(255, 'n'), "write");
+  REQUIRE(plan.ok());
+  CHECK(plan.value().stdio[0].kind == StdioKind::link);
+  CHECK(plan.value().stdio[0].path == std::string(255, 'n'));
+  CHECK(plan.value().stdio[0].mode == FileMode::write);
+  CHECK_FALSE(link(std::string(256, 'n'), "read").ok());
+  CHECK_FALSE(link("", "read").ok());
+  CHECK_FALSE(link("n", "append").ok());
+}
+
 TEST_CASE("a list of small numbers may come as a string") {
   const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_small_groups");
   CHECK(plan.groups == std::vector<uint32_t>{3, 4, 5});
@@ -197,7 +230,21 @@ std::vector<Wrong> WrongValues() {
       {"namespaces", List({Atom("mnt")})},
       {"namespaces", List({Binary("uts")})},
       {"namespaces", ImproperList({Atom("uts")}, Atom("net"))},
-      {"stdio", Atom("pipe")},
+      {"stdio", Atom("stdout")},
+      {"stdio", Atom("file")},
+      {"stdio", List({Tuple({Atom("stdin"), Atom("stdout")})})},
+      {"stdio", List({Tuple({Atom("stderr"), Atom("stderr")})})},
+      {"stdio", List({Tuple({Atom("stdin"), Tuple({Atom("file"), Binary(""), Atom("read")})})})},
+      {"stdio", List({Tuple({Atom("stdin"), Tuple({Atom("file"), nul, Atom("read")})})})},
+      {"stdio", List({Tuple({Atom("stdin"), Tuple({Atom("file"), Binary("/x"), Atom("rw")})})})},
+      {"stdio", List({Tuple({Atom("stdin"), Tuple({connect, Binary("/x"), Atom("read")})})})},
+      {"stdio", List({Tuple({Atom("stdin"), Tuple({Atom("pipe")})})})},
+      {"stdio", List({Tuple({Atom("stdin"), Tuple({Atom("pipe"), Binary("/x")})})})},
+      {"window", Uint(0)},
+      {"window", Uint((1u << 30) + 1)},
+      {"window", Int(-1)},
+      {"drain_ms", Int(-1)},
+      {"drain_ms", Uint(uint64_t{1} << 31)},
       {"stdio", List({Atom("stdin")})},
       {"stdio", List({Tuple({Atom("stdin"), Atom("pty")})})},
       {"stdio", List({Tuple({Atom("stdlog"), Atom("inherit")})})},
@@ -227,8 +274,9 @@ std::vector<Wrong> WrongValues() {
       wrong.push_back({"groups", List({id})});
     }
   }
-  for (const char* key : {"env", "namespaces", "stdio", "cwd", "no_new_privs", "orphan_policy",
-                          "auto_proceed", "init", "fail_closed", "uid", "gid", "groups"}) {
+  for (const char* key :
+       {"env", "namespaces", "stdio", "cwd", "no_new_privs", "orphan_policy", "auto_proceed",
+        "init", "fail_closed", "uid", "gid", "groups", "window", "drain_ms"}) {
     wrong.push_back({key, "F" + std::string(8, '\0')});
     wrong.push_back({key, Tuple({})});
   }

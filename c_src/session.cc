@@ -222,6 +222,12 @@ void Session::Handle(const Resume&) { Refuse(ENOSYS, Name(CommandName::resume));
 
 void Session::Handle(const Stats&) { Refuse(ENOSYS, Name(CommandName::stats)); }
 
+void Session::Handle(const StdinBytes&) { Refuse(EBADF, Name(CommandName::stdin)); }
+
+void Session::Handle(const StdinEof&) { Refuse(EBADF, Name(CommandName::stdin)); }
+
+void Session::Handle(const Ack&) { Refuse(EINVAL, Name(CommandName::ack)); }
+
 void Session::OnPaused() { context_.notices.paused.push_back(key_); }
 
 void Session::ResumeOutput() {

@@ -88,6 +88,9 @@ class Session final : private WorkloadListener {
   void Handle(const Pause&);
   void Handle(const Resume&);
   void Handle(const Stats&);
+  void Handle(const StdinBytes& input);
+  void Handle(const StdinEof&);
+  void Handle(const Ack& ack);
 
   void OpenInputs();
   void Launch();

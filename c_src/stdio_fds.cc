@@ -38,6 +38,7 @@ Result<UniqueFd> ConnectUnix(const std::string& path) {
 Status OpenStdio(const std::array<Stdio, 3>& wanted, StdioFds* fds) {
   for (; fds->done < wanted.size(); ++fds->done) {
     const Stdio& stdio = wanted[fds->done];
+    if (stdio.kind >= StdioKind::pipe) return Error::Of(Stage::pipe2, ENOSYS);
     if (stdio.kind != StdioKind::devnull && stdio.kind != StdioKind::connect_unix) continue;
     Result<UniqueFd> opened =
         stdio.kind == StdioKind::devnull ? OpenDevNull() : ConnectUnix(stdio.path);

@@ -47,7 +47,7 @@ bool Terminal::ReadFrame() {
     if (!std::exchange(paused_, true)) on_pause_();
     return false;
   }
-  return events_.PtyOut(Pty::kReadBytes, [this](char* to, size_t size) {
+  return events_.Output(Event::pty_out, Pty::kReadBytes, [this](char* to, size_t size) {
     // The terminal hands out a few kilobytes at a time.
     size_t got = 0;
     while (got < size) {

@@ -47,7 +47,7 @@ defmodule Linx.ProtocolTest do
       end
 
     assert keys |> Enum.concat() |> Enum.uniq() |> Enum.sort() ==
-             Enum.sort(Protocol.names().key -- [:target, :usage, :cgroup])
+             Enum.sort(Protocol.names().key -- [:target, :usage, :cgroup, :window, :drain_ms])
   end
 
   test "every event, with an id and bare" do
@@ -63,6 +63,12 @@ defmodule Linx.ProtocolTest do
           {:usage, %{utime_us: 1, core_dumped: false}},
           {:stats, %{cpu_us: 1}},
           {:pty_out, <<0, 255>>},
+          {:stdout, <<0, 255>>},
+          {:stdout, :eof},
+          {:stderr, ""},
+          {:stderr, :eof},
+          {:stdin_ack, 0},
+          {:stdin, :closed},
           {:seccomp_filter, "12345678"}
         ] do
       assert Protocol.decode(frame({3, event})) == {:ok, {3, event}}
@@ -102,6 +108,11 @@ defmodule Linx.ProtocolTest do
           {3, {:status, :exited, -1}},
           {3, {:status, :gone, 1}},
           {3, {:pty_out, ~c"x"}},
+          {3, {:pty_out, :eof}},
+          {3, {:stdout, :closed}},
+          {3, {:stderr, ~c"x"}},
+          {3, {:stdin_ack, -1}},
+          {3, {:stdin, :eof}},
           {3, {:error, "2", :execve}},
           {3, {:error, 2, "execve"}},
           {3, {:error, 2, :execve, :x}},

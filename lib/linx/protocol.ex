@@ -46,6 +46,9 @@ defmodule Linx.Protocol do
           {:status, :spawned | :ready | :exited | :signaled | :aborted, non_neg_integer}
           | {:status, :running | :paused | :resumed}
           | {:pty_out, binary}
+          | {:stdout | :stderr, binary | :eof}
+          | {:stdin_ack, non_neg_integer}
+          | {:stdin, :closed}
           | {:refused, integer, name :: atom, detail :: binary | nil}
           | {:error, integer, stage :: atom, detail :: binary | nil}
           | {:seccomp_filter, binary}
@@ -138,6 +141,15 @@ defmodule Linx.Protocol do
     do: {:ok, {id, event}}
 
   defp event(id, {:pty_out, bytes} = event) when is_binary(bytes), do: {:ok, {id, event}}
+
+  defp event(id, {stream, data} = event)
+       when stream in [:stdout, :stderr] and (is_binary(data) or data == :eof),
+       do: {:ok, {id, event}}
+
+  defp event(id, {:stdin_ack, bytes} = event) when is_integer(bytes) and bytes >= 0,
+    do: {:ok, {id, event}}
+
+  defp event(id, {:stdin, :closed} = event), do: {:ok, {id, event}}
 
   defp event(id, {:status, status, number} = event)
        when status in @numbered_statuses and is_integer(number) and number >= 0,
