@@ -32,6 +32,7 @@ char* const* CopyStrings(const std::vector<std::string>& strings, Region* region
 
 size_t ChildImageSize(const Plan& plan) {
   size_t size = sizeof(ChildPlan) + StringsSize(plan.argv) + 64;  // 64: for alignment
+  if (plan.path) size += plan.path->size() + 1;
   if (plan.env) size += StringsSize(*plan.env);
   if (plan.cwd) size += plan.cwd->size() + 1;
   if (plan.groups) size += plan.groups->size() * sizeof(uint32_t);
@@ -41,7 +42,7 @@ size_t ChildImageSize(const Plan& plan) {
 ChildPlan* CopyPlan(const Plan& plan, Region* region) {
   auto* child = new (region->TakeArray<ChildPlan>(1)) ChildPlan();
   child->argv = CopyStrings(plan.argv, region);
-  child->path = child->argv[0];
+  child->path = plan.path ? CopyString(*plan.path, region) : child->argv[0];
   child->envp = plan.env ? CopyStrings(*plan.env, region) : environ;
   if (plan.cwd) child->cwd = CopyString(*plan.cwd, region);
   if (plan.groups) {

@@ -58,6 +58,15 @@ TEST_CASE("strings are copied into the region") {
   CHECK(std::string(image.child->cwd) == "/tmp");
 }
 
+TEST_CASE("a program may be called by another name than its path") {
+  Plan plan = PlanOf({"sh", "-c", "true"});
+  plan.path = "/bin/busybox";
+  const Image image(plan);
+  CHECK(image.Holds(image.child->path));
+  CHECK(std::string(image.child->path) == "/bin/busybox");
+  CHECK(image.Strings(image.child->argv) == plan.argv);
+}
+
 TEST_CASE("many and long strings fit") {
   Plan plan = PlanOf({"/bin/true"});
   plan.env.emplace();

@@ -31,7 +31,7 @@ bool ReadId(TermReader& reader, uint32_t* out) {
 }
 
 bool ReadArgv(TermReader& reader, Plan& plan) {
-  return ReadStrings(reader, &plan.argv) && !plan.argv.empty() && plan.argv[0][0] == '/';
+  return ReadStrings(reader, &plan.argv) && !plan.argv.empty();
 }
 
 bool ReadEnv(TermReader& reader, Plan& plan) {
@@ -113,6 +113,10 @@ bool IsPathOfNames(std::string_view path) {
   }
 }
 
+bool ReadPath(TermReader& reader, Plan& plan) {
+  return ReadString(reader, &plan.path.emplace()) && (*plan.path)[0] == '/';
+}
+
 bool ReadCgroup(TermReader& reader, Plan& plan) {
   if (reader.ReadBool(&plan.cgroup.wanted)) return true;
   plan.cgroup.wanted = true;
@@ -133,6 +137,9 @@ bool ReadDrainMs(TermReader& reader, Plan& plan) {
   return true;
 }
 
+constexpr char kArgvExpected[] =
+    "a non-empty list of binaries without NUL, without path the first an absolute one";
+
 // One row a key, in protocol.def's order.
 struct KeyReader {
   Key key;
@@ -140,7 +147,7 @@ struct KeyReader {
   const char* expected;
 };
 constexpr KeyReader kReaders[] = {
-    {Key::argv, ReadArgv, "a non-empty list of binaries without NUL, the first an absolute path"},
+    {Key::argv, ReadArgv, kArgvExpected},
     {Key::env, ReadEnv, "a list of \"NAME=VALUE\" binaries without NUL"},
     {Key::namespaces, ReadNamespaces, "a list of user mount uts ipc cgroup net time pid"},
     {Key::target, ReadTarget, "a pid, 1..2147483647, or {:session, id}"},
@@ -159,6 +166,7 @@ constexpr KeyReader kReaders[] = {
      "a boolean or a path below the root of cgroup v2, without . and .. and no / first or last"},
     {Key::window, ReadWindow, "1..1073741824"},
     {Key::drain_ms, ReadDrainMs, "0..2147483647"},
+    {Key::path, ReadPath, "an absolute path without NUL"},
 };
 constexpr size_t kKeyCount = sizeof kReaders / sizeof *kReaders;
 
@@ -194,9 +202,12 @@ Status ReadPair(TermReader& reader, Plan& plan, Keys* given) {
 }
 
 // What holds between keys.
-Status CheckGiven(Mode mode, const Keys& given) {
+Status CheckGiven(Mode mode, const Plan& plan, const Keys& given) {
   const bool target = given.test(static_cast<size_t>(Key::target));
   if (!given.test(static_cast<size_t>(Key::argv))) return Malformed(Key::argv, "required");
+  if (!plan.path && plan.argv[0][0] != '/') {
+    return Malformed(Key::argv, std::string("expected ") + kArgvExpected);
+  }
   if (mode == Mode::enter && !target) return Malformed(Key::target, "required");
   // Skipping it would run on the host what was meant for the target's namespaces.
   if (mode == Mode::spawn && target) return Malformed(Key::target, "only enter has one");
@@ -217,7 +228,7 @@ Result<Plan> ReadPlan(Mode mode, TermReader& reader) {
   for (size_t i = 0; i < pairs; ++i) {
     if (Status status = ReadPair(reader, plan, &given); !status.ok()) return status.error();
   }
-  if (Status status = CheckGiven(mode, given); !status.ok()) return status.error();
+  if (Status status = CheckGiven(mode, plan, given); !status.ok()) return status.error();
   return plan;
 }
 

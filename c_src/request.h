@@ -32,7 +32,8 @@ struct CgroupWish {
 
 struct Plan {
   Mode mode = Mode::spawn;
-  std::vector<std::string> argv;                // never empty, argv[0] absolute
+  std::vector<std::string> argv;                // never empty, argv[0] absolute if there is no path
+  std::optional<std::string> path;              // of the program, absolute; none: argv[0]
   std::optional<std::vector<std::string>> env;  // none: the agent's environment
   bool all_namespaces = false;                  // enter: every one the target has
   uint64_t namespaces = 0;                      // CLONE_NEW* flags

@@ -54,6 +54,7 @@ TEST_CASE("a minimal request has every default") {
   const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_minimal");
   CHECK(plan.mode == Mode::spawn);
   CHECK(plan.argv == std::vector<std::string>{"/bin/true"});
+  CHECK_FALSE(plan.path);
   CHECK_FALSE(plan.env);
   CHECK_FALSE(plan.all_namespaces);
   CHECK(plan.namespaces == 0);
@@ -74,7 +75,8 @@ TEST_CASE("a minimal request has every default") {
 
 TEST_CASE("a full request sets every key") {
   const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_full");
-  CHECK(plan.argv == std::vector<std::string>{"/bin/sh", "-c", "exit 7", ""});
+  CHECK(plan.argv == std::vector<std::string>{"sh", "-c", "exit 7", ""});
+  CHECK(plan.path == "/bin/sh");
   CHECK(plan.env == std::vector<std::string>{"PATH=/usr/bin:/bin", "EMPTY=", "LANG=C.UTF-8",
                                              "GREETING=grüß dich"});
   CHECK(plan.namespaces == (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
@@ -307,6 +309,21 @@ TEST_CASE("argv begins with an absolute path and holds strings") {
     CheckMalformed(Read(Mode::spawn, Map({{Atom("argv"), argv}})), "argv");
   }
   CheckMalformed(Read(Mode::spawn, Map({})), "argv");
+}
+
+TEST_CASE("path is an absolute path, and argv may then begin with anything") {
+  for (const std::string& path : {Binary(""), Binary("true"), Binary({"/a\0b", 4}), Atom("/true"),
+                                  List({Binary("/bin/true")})}) {
+    CheckMalformed(ReadWith("path", path), "path");
+  }
+  for (const char* first : {"true", "", "-sh"}) {
+    const Result<Plan> plan =
+        Read(Mode::spawn,
+             Map({{Atom("argv"), List({Binary(first)})}, {Atom("path"), Binary("/bin/sh")}}));
+    REQUIRE(plan.ok());
+    CHECK(plan.value().path == "/bin/sh");
+    CHECK(plan.value().argv == std::vector<std::string>{first});
+  }
 }
 
 TEST_CASE("a target is a positive pid or a session, and only of enter") {

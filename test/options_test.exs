@@ -44,6 +44,17 @@ defmodule Linx.Process.OptionsTest do
         do: assert(validate(options) == {:error, :argv_required})
   end
 
+  test ":path is absolute, and then :argv begins with anything" do
+    for path <- ["true", "", "/a\0b", ~c"/bin/true", :path],
+        do: assert(reason(path: path) == {:bad_path, path})
+
+    assert request(path: nil) == request([])
+    assert {:ok, options} = validate(argv: ["", "x"], path: "/bin/sh")
+    assert %{path: "/bin/sh", argv: ["", "x"]} = options.request
+    assert validate(argv: ["sh"], path: nil) == {:error, {:bad_argv, ["sh"]}}
+    assert validate(argv: ["sh"], path: "sh") == {:error, {:bad_path, "sh"}}
+  end
+
   test ":argv is a list of strings that exec can take" do
     for argv <- [
           ["true"],

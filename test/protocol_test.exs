@@ -26,6 +26,7 @@ defmodule Linx.ProtocolTest do
   test "what goes to the agent are the keys of the definition" do
     options = [
       argv: ["/x"],
+      path: "/x",
       namespaces: [:user],
       env: [],
       stdio: :pty,

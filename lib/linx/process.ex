@@ -91,7 +91,9 @@ defmodule Linx.Process do
   @doc """
   Starts a program in a new process, and in new namespaces if asked.
 
-    * `:argv` - list of binaries, required; the first is the absolute path of the program
+    * `:argv` - list of binaries, required; the first is the absolute path of the program, or any
+      name where `:path` is given
+    * `:path` - absolute path of the program, default the first of `:argv`
     * `:namespaces` - fresh ones: some of `:user :mount :uts :ipc :cgroup :net :time :pid`, default
       `[]`
     * `:env` - map, list of pairs, or list of `"K=V"`; default the environment that the agent started

@@ -87,6 +87,11 @@ defmodule Linx.Integration.ProcessTest do
       assert output(argv: argv) == {"|a b|ä|" <> <<255>> <> "|", {:ok, {:exited, 0}}}
     end
 
+    test "another name than its program's" do
+      options = [path: "/bin/cat", argv: ["another", "/proc/self/cmdline"]]
+      assert {"another\0/proc/self/cmdline\0", {:ok, {:exited, 0}}} = output(options)
+    end
+
     test "its environment, or the BEAM's" do
       assert {env, _} = output(argv: ["/usr/bin/env"], env: %{"A" => "1", "B" => "x=y"})
       assert env |> String.split("\n", trim: true) |> Enum.sort() == ["A=1", "B=x=y"]

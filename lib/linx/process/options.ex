@@ -36,7 +36,7 @@ defmodule Linx.Process.Options do
                   [:linger, :owner, :tag, :agent, :kill, :timeout]
   defstruct @enforce_keys
 
-  @known [:argv, :namespaces, :env, :stdio, :cwd, :no_new_privs, :orphan_policy] ++
+  @known [:argv, :path, :namespaces, :env, :stdio, :cwd, :no_new_privs, :orphan_policy] ++
            [:uid, :gid, :groups] ++
            [:owner, :linger, :auto_proceed, :init, :agent, :tag] ++
            [:kill, :timeout, :cgroup]
@@ -55,6 +55,7 @@ defmodule Linx.Process.Options do
   def validate(mode, options) do
     with :ok <- list(options),
          {:ok, argv} <- argv(options),
+         {:ok, path} <- checked(options, :path, nil, &Values.absolute_path?/1),
          {:ok, namespaces} <- converted(options, :namespaces, nil, &Values.namespaces/1),
          {:ok, env} <- converted(options, :env, nil, &Values.env/1),
          {:ok, stdio} <- converted(options, :stdio, :inherit, &Values.stdio/1),
@@ -76,6 +77,7 @@ defmodule Linx.Process.Options do
          :ok <- all_known(options) do
       request =
         %{argv: argv}
+        |> put(:path, path, nil)
         |> put(:namespaces, namespaces, nil)
         |> put(:env, env, nil)
         |> put(:stdio, stdio, :inherit)
@@ -117,7 +119,7 @@ defmodule Linx.Process.Options do
 
   defp argv(options) do
     case fetch(options, :argv) do
-      {:ok, argv} -> Values.argv(argv)
+      {:ok, argv} -> Values.argv(argv, fetch(options, :path) in [:error, {:ok, nil}])
       :error -> {:error, :argv_required}
     end
   end

@@ -8,7 +8,7 @@ defmodule Linx.Process.Options.Reason do
 
   @type t ::
           :argv_required
-          | {:bad_argv, term}
+          | {:bad_argv | :bad_path, term}
           | {:bad_namespaces, [term] | {:not_a_list, term}}
           | {:bad_env, {:not_a_list | :bad_entry, term}}
           | {:bad_stdio, term}
@@ -21,7 +21,8 @@ defmodule Linx.Process.Options.Reason do
           | {:unknown_option, term}
 
   @expected %{
-    bad_argv: {:argv, "strings without NUL, the first of them an absolute path"},
+    bad_argv: {:argv, "strings without NUL, the first of them an absolute path or :path given"},
+    bad_path: {:path, "an absolute path without NUL"},
     bad_cwd: {:cwd, "a path without NUL"},
     bad_no_new_privs: {:no_new_privs, "true or false"},
     bad_orphan_policy: {:orphan_policy, "{:kill, milliseconds} or :linger"},

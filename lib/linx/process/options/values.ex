@@ -18,13 +18,21 @@ defmodule Linx.Process.Options.Values do
   @max_groups 65_536
   @max_grace 4_294_967_295
 
-  @doc "A non-empty list of strings, an absolute path first."
-  @spec argv(term) :: {:ok, [binary, ...]} | {:error, :argv_required | {:bad_argv, term}}
-  def argv([program | _] = argv) when is_binary(program) do
-    if absolute?(program) and strings?(argv), do: {:ok, argv}, else: {:error, {:bad_argv, argv}}
+  @doc "A non-empty list of strings; the first is an absolute path if it is the program's."
+  @spec argv(term, boolean) :: {:ok, [binary, ...]} | {:error, :argv_required | {:bad_argv, term}}
+  def argv(argv, names_program? \\ true)
+
+  def argv([first | _] = argv, names_program?) when is_binary(first) do
+    if (not names_program? or absolute?(first)) and strings?(argv),
+      do: {:ok, argv},
+      else: {:error, {:bad_argv, argv}}
   end
 
-  def argv(_other), do: {:error, :argv_required}
+  def argv(_other, _names_program?), do: {:error, :argv_required}
+
+  @doc "An absolute path."
+  @spec absolute_path?(term) :: boolean
+  def absolute_path?(path), do: path?(path) and absolute?(path)
 
   @doc "A list of namespace names, each of them once in the answer."
   @spec namespaces(term) :: {:ok, [atom]} | {:error, {:bad_namespaces, term}}
