@@ -20,6 +20,7 @@ defmodule Linx do
   | `Linx.Capabilities` | what a workload may do as root, or not |
   | `Linx.Seccomp` | which system calls it may make |
   | `Linx.Agent` | the program that does the work, and what it counts |
+  | `Linx.Telemetry` | events of sessions for the `:telemetry` library |
   | `mix linx.doctor` | what this machine can do, and what to change |
   | `mix linx.run` | all of it on the command line |
 

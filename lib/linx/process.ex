@@ -52,8 +52,9 @@ defmodule Linx.Process do
   In place of SIGTERM the workload gets another signal with the option `:kill`. Only where the BEAM is
   killed, or a session that has a dedicated agent, it is SIGTERM all the same.
 
-  With `orphan_policy: :linger` a workload that runs is left alone in these cases: only its own end, a
-  signal, `stop/2` and its `:timeout` end it. Its session ends without a last message to the owner.
+  With `orphan_policy: :linger` a workload that runs is left alone when its owner dies or its session's
+  process ends: only its own end, a signal, `stop/2` and its `:timeout` end it. Its session ends
+  without a last message to the owner.
 
   ## In a supervision tree
 

@@ -5,6 +5,7 @@ defmodule Linx.Process.Info do
     * `:mode` - `:spawn` or `:enter`
     * `:stage` - `:starting`, `:spawned`, `:ready` (parked at the checkpoint, or on its way from there
       to exec), `:running`, `:exited`, `:signaled`, `:aborted`, `:errored`
+    * `:started_at` - `System.monotonic_time/0` of its node when the session was started
     * `:host_pid` - the workload's pid in the pid namespace of the BEAM, `nil` before `:spawned`. Once
       the workload has ended the number may be another process's
     * `:child_pid` - its pid as it sees it itself, `nil` before `:ready`
@@ -31,6 +32,7 @@ defmodule Linx.Process.Info do
   @type t :: %__MODULE__{
           mode: :spawn | :enter,
           stage: stage,
+          started_at: integer | nil,
           host_pid: pos_integer | nil,
           child_pid: pos_integer | nil,
           pty?: boolean,
@@ -41,7 +43,7 @@ defmodule Linx.Process.Info do
         }
 
   @enforce_keys [:mode, :stage]
-  defstruct [:mode, :stage, :host_pid, :child_pid, :result, :usage] ++
+  defstruct [:mode, :stage, :started_at, :host_pid, :child_pid, :result, :usage] ++
               [pty?: false, paused?: false, timed_out?: false]
 
   defimpl Inspect do

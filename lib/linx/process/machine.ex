@@ -54,6 +54,7 @@ defmodule Linx.Process.Machine do
   @type t :: %__MODULE__{
           mode: :spawn | :enter,
           stage: Info.stage(),
+          started_at: integer | nil,
           host_pid: pos_integer | nil,
           child_pid: pos_integer | nil,
           pty?: boolean,
@@ -77,6 +78,7 @@ defmodule Linx.Process.Machine do
   defstruct [
     :mode,
     :linger,
+    :started_at,
     :host_pid,
     :child_pid,
     :result,
@@ -104,11 +106,12 @@ defmodule Linx.Process.Machine do
   @spec new(keyword) :: t
   def new(fields), do: struct!(__MODULE__, fields)
 
+  @info Map.keys(%Info{mode: :spawn, stage: :starting}) -- [:__struct__]
+
   @doc "The session for `Linx.Process.info/1`."
   @spec info(t) :: Info.t()
   def info(%__MODULE__{} = m) do
-    fields = [:mode, :stage, :host_pid, :child_pid, :pty?, :paused?, :timed_out?, :result, :usage]
-    struct!(Info, Map.take(m, fields))
+    struct!(Info, Map.take(m, @info))
   end
 
   @doc "Whether the workload's end has been reported."

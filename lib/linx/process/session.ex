@@ -11,7 +11,7 @@ defmodule Linx.Process.Session do
 
   alias Linx.Agent.{Outbox, Pool, Program}
   alias Linx.Process.{Ending, Machine, Options}
-  alias Linx.Protocol
+  alias Linx.{Protocol, Telemetry}
 
   # What a shutdown waits for the end beyond the grace that the workload has.
   @patience 5000
@@ -29,7 +29,9 @@ defmodule Linx.Process.Session do
     :owner,
     :owner_monitor,
     :tag,
-    :grace_timer
+    :grace_timer,
+    # For `Linx.Telemetry`, `nil` where nobody is to be told.
+    :watch
   ]
 
   @doc """
@@ -52,6 +54,7 @@ defmodule Linx.Process.Session do
   @impl true
   def init({starter, options, place, frame}) do
     Process.flag(:trap_exit, true)
+    started_at = System.monotonic_time()
 
     with {:ok, state} <- connect(place, options),
          {status, _, outbox} when status != :closed <- Outbox.push(state.outbox, frame, nil) do
@@ -63,12 +66,14 @@ defmodule Linx.Process.Session do
           mode: options.mode,
           linger: options.linger,
           kill: options.kill,
+          started_at: started_at,
           orphan_policy: options.orphan_policy,
           proceeded?: options.auto_proceed,
           pty?: options.pty?
         )
 
-      state = %{state | outbox: outbox, machine: machine, tag: options.tag}
+      watch = Telemetry.started(machine, options.tag)
+      state = %{state | outbox: outbox, machine: machine, tag: options.tag, watch: watch}
 
       if options.timeout != :infinity,
         do: Process.send_after(self(), :time_over, options.timeout)
@@ -182,7 +187,9 @@ defmodule Linx.Process.Session do
 
   defp step(input, state) do
     {machine, actions} = Machine.handle(state.machine, input)
-    perform(actions, %{state | machine: machine})
+    performed = perform(actions, %{state | machine: machine})
+    Telemetry.changed(state.watch, state.machine, machine)
+    performed
   end
 
   defp perform([], state), do: {:noreply, state}
