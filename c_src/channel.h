@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "protocol.h"
+#include "usage.h"
 
 namespace linx {
 
@@ -54,6 +55,8 @@ struct Report {
   int32_t end_code;    // ended: CLD_EXITED, CLD_KILLED or CLD_DUMPED
   int32_t end_status;  // ended: exit code or signal
   uint32_t execed;     // ended: not 0 if the workload got as far as exec
+  uint64_t ended_us;   // ended: how long ago the workload ended
+  Usage usage;         // ended: the workload's, without its wall time
 };
 
 }  // namespace linx

@@ -19,6 +19,7 @@
 #include "guard.h"
 #include "proc_stat.h"
 #include "raw_syscall.h"
+#include "usage.h"
 
 namespace linx {
 namespace {
@@ -37,6 +38,8 @@ struct Init {
   bool agent_gone = false;
   bool ended = false;
   siginfo_t end = {};
+  uint64_t end_us = 0;
+  Usage usage;
   bool execed = false;
 
   explicit Init(const InitPlan& p) : plan(p), child(p.child) {}
@@ -91,12 +94,14 @@ void LaunchWorkload(Init* init, char* stack) {
 
 // The workload is dead and not yet reaped, so its stat still tells whether its end met it before or
 // after exec. It is read only where both are possible.
-void NoteEnd(Init* init, const siginfo_t& end) {
+void NoteEnd(Init* init, const siginfo_t& end, const struct rusage& use) {
   ProcStat stat;
   const int proc = init->plan.proc_fd;
   init->execed = (end.si_code == CLD_EXITED && end.si_status != kNotReached) ||
                  (ReadProcStat(proc, PidOf(proc, init->workload_pidfd), &stat) && stat.execed());
   init->end = end;
+  init->end_us = MonotonicUs();
+  init->usage = UsageOf(use, end.si_code);
   init->ended = true;
 }
 
@@ -104,11 +109,12 @@ void NoteEnd(Init* init, const siginfo_t& end) {
 bool Reap(Init* init) {
   for (;;) {
     siginfo_t info = {};
-    const long rc = raw::Call(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT, nullptr);
+    struct rusage use = {};
+    const long rc = raw::Call(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT, &use);
     if (rc == -ECHILD) return false;
     if (rc < 0 || info.si_pid == 0) return true;
     const pid_t dead = info.si_pid;
-    if (!init->ended && dead == init->workload) NoteEnd(init, info);
+    if (!init->ended && dead == init->workload) NoteEnd(init, info, use);
     raw::Call(SYS_waitid, P_PID, dead, &info, WEXITED | WNOHANG, nullptr);
   }
 }
@@ -142,6 +148,8 @@ void ReportEnd(const Init& init) {
   report.end_code = init.end.si_code;
   report.end_status = init.end.si_status;
   report.execed = init.execed ? 1 : 0;
+  report.ended_us = MonotonicUs() - init.end_us;
+  report.usage = init.usage;
   SendReport(init.plan.channel, report, -1);
 }
 

@@ -71,6 +71,7 @@ void Session::Launch() {
                                   : launcher.Enter(plan_, stdio, target_.get(), join_);
   target_.Reset();
   if (!launched.ok()) return Fail(launched.error());
+  released_us_ = MonotonicUs();
   workload_.Start(launched.Take());
 }
 
@@ -82,6 +83,7 @@ void Session::OnSpawned(pid_t host_pid) {
 void Session::OnReady(pid_t ns_pid) {
   stdio_ = StdioFds();  // the child has its own by now
   child_pid_ = ns_pid;
+  if (!plan_.auto_proceed) released_us_ = MonotonicUs();
   state_ = checkpoint_.passed() ? SessionState::proceeding : SessionState::ready;
   events_.Ready(ns_pid);
 }
@@ -113,7 +115,14 @@ void Session::OnEnd(const End& end) {
   terminal_->Drain();
 }
 
+void Session::SayUsage() {
+  if (!end_ || !end_->usage || !plan_.usage.value_or(events_.in_envelope())) return;
+  end_->usage->wall_us = end_->at_us > released_us_ ? end_->at_us - released_us_ : 0;
+  events_.Used(*end_->usage);
+}
+
 void Session::Finish() {
+  SayUsage();
   if (error_) return Fail(*error_);
   if (aborting_) {
     events_.Aborted(child_pid_);
@@ -170,7 +179,10 @@ void Session::Handle(const Proceed& proceed) {
     error_ = checkpoint_.closed();
     return workload_.started() ? workload_.Kill() : Finish();
   }
-  if (state_ == SessionState::ready) state_ = SessionState::proceeding;
+  if (state_ == SessionState::ready) {
+    state_ = SessionState::proceeding;
+    released_us_ = MonotonicUs();
+  }
   OrderChild(CommandName::proceed, proceed);
 }
 

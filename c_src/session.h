@@ -98,6 +98,7 @@ class Session final : private WorkloadListener {
   void OrderChild(CommandName name, const OneCommand& command);
   void OnPaused();
   void Finish();
+  void SayUsage();
   void Fail(const Error& error);
   void Close();
 
@@ -118,6 +119,7 @@ class Session final : private WorkloadListener {
   std::deque<int> signals_;
   pid_t spare_ = 0;
   pid_t child_pid_ = 0;
+  uint64_t released_us_ = 0;  // when the child was let go on to its exec
   std::optional<Error> error_;
   std::optional<End> end_;
   bool aborting_ = false;  // before running

@@ -24,8 +24,9 @@ using test::Uint;
 const std::string kHello = Tuple({Atom("hello"), Uint(1)});
 const std::string kProceed = Atom("proceed");
 const std::string kAbort = Atom("abort");
-const std::string kSleep = Spawn({"/bin/sleep", "1000"});
-const std::string kTrue = Spawn({"/bin/true"}, {Flag("auto_proceed")});
+const auto kNoUsage = Flag("usage", false);
+const std::string kSleep = Spawn({"/bin/sleep", "1000"}, {kNoUsage});
+const std::string kTrue = Spawn({"/bin/true"}, {Flag("auto_proceed"), kNoUsage});
 
 // One that serves many sessions.
 struct Envelope : Beam {
@@ -285,8 +286,8 @@ TEST_CASE("rules are compiled without a session") {
 
 TEST_CASE("a live session can be entered by its id") {
   Envelope beam;
-  const std::string enter =
-      test::Enter(Tuple({Atom("session"), Uint(1)}), {"/bin/true"}, {Flag("auto_proceed")});
+  const std::string enter = test::Enter(Tuple({Atom("session"), Uint(1)}), {"/bin/true"},
+                                        {Flag("auto_proceed"), kNoUsage});
   beam.Send(2, enter);
   CHECK(beam.Next() == "{2, {:error, 3, :open_target}}");
   beam.Send(1, kSleep);
@@ -322,7 +323,7 @@ TEST_CASE("when the BEAM goes every session ends, and then the agent") {
 
 TEST_CASE("a BEAM that closes its end only is told the ends") {
   Envelope beam;
-  beam.Send(1, Spawn({"/bin/sleep", "1000"}, {Flag("auto_proceed")}));
+  beam.Send(1, Spawn({"/bin/sleep", "1000"}, {Flag("auto_proceed"), kNoUsage}));
   beam.NextReady("{1, ");
   CHECK(beam.Next() == "{1, {:status, :running}}");
   beam.CloseInput();
@@ -334,7 +335,7 @@ TEST_CASE("a BEAM that closes its end only is told the ends") {
 TEST_CASE("an agent that winds down starts nothing") {
   Envelope beam;
   beam.Send(1, test::Shell("trap '' TERM; exec sleep 1000",
-                           {Flag("auto_proceed"), test::KillAfter(200)}));
+                           {Flag("auto_proceed"), kNoUsage, test::KillAfter(200)}));
   const pid_t pid = beam.NextReady("{1, ");
   CHECK(beam.Next() == "{1, {:status, :running}}");
   CHECK(test::Eventually(

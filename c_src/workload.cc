@@ -36,12 +36,10 @@ bool HasExited(int pidfd) {
 }
 
 // 1: dead, 0: alive, -1: not (or no longer) a child of the agent.
-int Wait(int pidfd, siginfo_t* info, int options) {
+int Wait(int pidfd, siginfo_t* info, int options, struct rusage* use = nullptr) {
   info->si_pid = 0;
-  if (waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), info,
-             WEXITED | WNOHANG | options) < 0) {
-    return -1;
-  }
+  // libc's waitid(3) does not pass the rusage on.
+  if (raw::Call(SYS_waitid, P_PIDFD, pidfd, info, WEXITED | WNOHANG | options, use) < 0) return -1;
   return info->si_pid != 0 ? 1 : 0;
 }
 
@@ -50,8 +48,9 @@ bool GaveUp(const siginfo_t& info) {
   return info.si_code == CLD_EXITED && info.si_status == kNotReached;
 }
 
-End EndOf(int code, int status, bool execed) {
-  return {code == CLD_EXITED ? End::Kind::exited : End::Kind::signaled, status, execed};
+End EndOf(int code, int status, bool execed, uint64_t at_us, const Usage& usage) {
+  return {code == CLD_EXITED ? End::Kind::exited : End::Kind::signaled, status, execed, at_us,
+          usage};
 }
 
 enum class Got : uint8_t { message, nothing, closed };
@@ -217,7 +216,8 @@ void Workload::Take(const Report& report, UniqueFd fd) {
       TakeWorkload(std::move(fd), report.pid);
       break;
     case Report::Kind::ended:
-      end_ = EndOf(report.end_code, report.end_status, report.execed != 0);
+      end_ = EndOf(report.end_code, report.end_status, report.execed != 0,
+                   MonotonicUs() - report.ended_us, report.usage);
       break;
   }
 }
@@ -343,18 +343,19 @@ void Workload::Lose() {
 bool Workload::SettleWorkload() {
   if (end_) return true;
   siginfo_t info;
-  const int dead = Wait(workload_.get(), &info, WNOWAIT);
+  struct rusage use = {};
+  const int dead = Wait(workload_.get(), &info, WNOWAIT, &use);
   if (dead == 0 || (dead < 0 && !HasExited(workload_.get()))) return false;
   DrainChannel();
   if (dead < 0) {
-    end_ = End{End::Kind::unknown, 0, running_};
+    end_ = End{End::Kind::unknown, 0, running_, MonotonicUs(), {}};
     return true;
   }
   ProcStat stat;
   const bool execed =
       running_ || (info.si_code == CLD_EXITED && info.si_status != kNotReached) ||
       (ReadProcStat(context_.launcher.proc_fd(), host_pid_, &stat) && stat.execed());
-  end_ = EndOf(info.si_code, info.si_status, execed);
+  end_ = EndOf(info.si_code, info.si_status, execed, MonotonicUs(), UsageOf(use, info.si_code));
   workload_watch_.Reset();
   Wait(workload_.get(), &info, 0);
   return true;

@@ -15,6 +15,7 @@
 #include "event_loop.h"
 #include "launch.h"
 #include "result.h"
+#include "usage.h"
 
 namespace linx {
 
@@ -24,6 +25,8 @@ struct End {
   Kind kind = Kind::unknown;
   int code = 0;  // the exit code or the signal's number
   bool execed = false;
+  uint64_t at_us = 0;          // by the agent's MonotonicUs
+  std::optional<Usage> usage;  // without its wall time; none where nobody could wait for it
 };
 
 class WorkloadListener {
