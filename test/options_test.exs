@@ -99,7 +99,7 @@ defmodule Linx.Process.OptionsTest do
     assert request(stdio: each).stdio == each
 
     for stdio <- [
-          :pipe,
+          :pipes,
           "devnull",
           [:stdin],
           [stdin: :pty],
@@ -107,9 +107,75 @@ defmodule Linx.Process.OptionsTest do
           [stdin: :devnull, stdin: :inherit],
           [stdout: {:connect_unix, ""}],
           [stdout: {:connect_unix, "/a\0"}],
+          [stdout: {:file, "/a"}],
+          [stdout: {:file, "/a\0", :write}],
+          [stdout: {:file, "/a", :delete}],
+          [stdin: :stdout],
+          [stdin: {:link, "", :read}],
+          [stdin: {:link, String.duplicate("x", 256), :read}],
+          [stdin: {:link, "x", :append}],
           [{:stdin, :devnull} | :tail]
         ],
         do: assert(reason(stdio: stdio) == {:bad_stdio, stdio})
+  end
+
+  describe "streams" do
+    test "are made of pipes and of a PTY, of nothing else" do
+      files = [stdin: {:file, "/in", :read}, stdout: {:file, "/out", :append}, stderr: :stdout]
+      assert request(stdio: files).stdio == files
+      link = [stdin: {:link, String.duplicate("x", 255), :read}, stderr: :inherit]
+      assert request(stdio: link).stdio == link
+
+      for {stdio, input, outputs} <- [
+            {:pipe, :stdin, [:stderr, :stdout]},
+            {:pty, :pty_in, [:pty_out]},
+            {[stdin: :pipe], :stdin, []},
+            {[stdout: :pipe, stderr: :stdout], nil, [:stdout]},
+            {[stderr: :pipe, stdin: :devnull], nil, [:stderr]}
+          ] do
+        {:ok, options} = validate(@argv ++ [stdio: stdio])
+        assert options.request.stdio == stdio
+        assert (options.streams.input && options.streams.input.command) == input
+        assert Map.keys(options.streams.outputs) == outputs
+      end
+
+      for stdio <- [:inherit, :devnull, [stdout: :devnull], files],
+          do: assert({:ok, %{streams: nil}} = validate(@argv ++ [stdio: stdio]))
+    end
+
+    test "have a window, which a dedicated agent has to be told" do
+      assert {:ok, %{request: request, streams: streams}} =
+               validate(@argv ++ [stdio: :pipe, window: 1])
+
+      assert {request.window, streams.input.window, streams.outputs.stdout.window} == {1, 1, 1}
+      refute Map.has_key?(request(stdio: :pipe), :window)
+      refute Map.has_key?(request(window: 1), :window)
+      assert request(stdio: :pty, agent: :dedicated).window == 262_144
+      refute Map.has_key?(request(agent: :dedicated), :window)
+
+      for window <- [0, 0x40000001, 1.0, nil, :infinity],
+          do: assert(reason(window: window) == {:bad_window, window})
+    end
+
+    test "are read for a time after the end" do
+      assert request(stdio: :pipe, drain: 0).drain_ms == 0
+      refute Map.has_key?(request(stdio: :pipe, drain: 1000), :drain_ms)
+      refute Map.has_key?(request(drain: 0), :drain_ms)
+
+      for drain <- [-1, 0x80000000, :infinity],
+          do: assert(reason(drain: drain) == {:bad_drain, drain})
+    end
+
+    test "are active or not" do
+      for mode <- [true, false, :once, 1, 32_767],
+          do:
+            assert(
+              {:ok, %{streams: %{mode: ^mode}}} = validate(@argv ++ [stdio: :pipe, active: mode])
+            )
+
+      for mode <- [0, -1, 32_768, nil, :twice],
+          do: assert(reason(active: mode) == {:bad_active, mode})
+    end
   end
 
   test "single values" do

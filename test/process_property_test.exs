@@ -1,8 +1,6 @@
 defmodule Linx.Process.PropertyTest do
   @moduledoc """
   Properties of what takes any term: option validation, the codec, the session's state machine.
-
-  PropEr's macros are Erlang's; `forall/2` here is what `?FORALL` comes to.
   """
 
   use ExUnit.Case, async: true
@@ -11,7 +9,6 @@ defmodule Linx.Process.PropertyTest do
     only: [
       any: 0,
       binary: 0,
-      bind: 3,
       boolean: 0,
       byte: 0,
       integer: 0,
@@ -21,34 +18,11 @@ defmodule Linx.Process.PropertyTest do
       oneof: 1
     ]
 
-  alias Linx.Process.{Machine, Options}
+  import Linx.Test.Property
+
+  alias Linx.Process.{Machine, Options, Streams}
   alias Linx.Process.Options.Reason
   alias Linx.Protocol
-
-  @tests 2000
-
-  defp holds(property) do
-    output = fn format, arguments ->
-      send(self(), {:output, :io_lib.format(format, arguments)})
-    end
-
-    options = [:noshrink, {:numtests, @tests}, {:on_output, output}]
-
-    if :proper.quickcheck(property, options) != true do
-      flunk("the property does not hold:\n#{printed()}")
-    end
-  end
-
-  defp printed do
-    receive do
-      {:output, text} -> "#{text}#{printed()}"
-    after
-      0 -> ""
-    end
-  end
-
-  defp forall(type, property), do: :proper.forall(type, property)
-  defp let(type, make), do: bind(type, make, false)
 
   defp text, do: oneof([binary(), "/bin/true", "/bin/true\0", "A=1", "=", ""])
   defp numeral, do: oneof([integer(), integer(0, 70_000), 4_294_967_294, 4_294_967_295])
@@ -63,16 +37,23 @@ defmodule Linx.Process.PropertyTest do
       list(numeral()),
       list(oneof(Protocol.namespaces() ++ [:nope])),
       list({text(), text()}),
-      oneof([:inherit, :devnull, :pty, :pipe, :linger, :shared, :dedicated]),
+      oneof([:inherit, :devnull, :pty, :pipe, :linger, :shared, :dedicated, :once]),
       {:kill, numeral()},
-      list(
-        {oneof([:stdin, :stdout, :stderr]), oneof([:inherit, :devnull, {:connect_unix, text()}])}
-      )
+      list({oneof([:stdin, :stdout, :stderr]), directive()})
+    ])
+  end
+
+  defp directive do
+    oneof([
+      oneof([:inherit, :devnull, :pipe, :stdout, :pty]),
+      {:connect_unix, text()},
+      {:file, text(), oneof([:read, :write, :append, :delete])},
+      {:link, text(), oneof([:read, :write, :append])}
     ])
   end
 
   @keys ~w(argv namespaces env stdio cwd no_new_privs orphan_policy uid gid groups owner linger
-           auto_proceed init agent tag kill timeout cgroup other)a
+           auto_proceed init agent tag kill timeout cgroup window drain active other)a
 
   defp options do
     oneof([
@@ -99,12 +80,14 @@ defmodule Linx.Process.PropertyTest do
       {:argv, [program | _] = argv} -> String.starts_with?(program, "/") and strings?(argv)
       {:env, env} -> strings?(env) and Enum.all?(env, &(&1 =~ "="))
       {:namespaces, list} -> list -- Protocol.namespaces() == []
-      {:stdio, stdio} -> stdio in [:devnull, :pty] or stdio?(stdio)
+      {:stdio, stdio} -> stdio in [:devnull, :pty, :pipe] or stdio?(stdio)
       {:cwd, cwd} -> cwd != "" and strings?([cwd])
       {:orphan_policy, {:kill, grace}} -> grace in 0..0xFFFFFFFF
       {:orphan_policy, policy} -> policy == :linger
       {key, id} when key in [:uid, :gid] -> id in 0..0xFFFFFFFE
       {:groups, groups} -> Enum.all?(groups, &(&1 in 0..0xFFFFFFFE))
+      {:window, window} -> window in 1..0x40000000
+      {:drain_ms, drain} -> drain in 0..0x7FFFFFFF
       {:cgroup, cgroup} -> cgroup == true or strings?(String.split(cgroup, "/"))
       {key, flag} when key in [:no_new_privs, :auto_proceed, :fail_closed, :init, :usage] -> flag
     end)
@@ -115,10 +98,20 @@ defmodule Linx.Process.PropertyTest do
 
   defp stdio?(each) do
     Enum.all?(each, fn
-      {fd, {:connect_unix, path}} -> fd in [:stdin, :stdout, :stderr] and strings?([path])
-      {fd, directive} -> fd in [:stdin, :stdout, :stderr] and directive in [:inherit, :devnull]
+      {fd, directive} when fd in [:stdin, :stdout, :stderr] -> directive?(fd, directive)
     end)
   end
+
+  defp directive?(_fd, {:connect_unix, path}), do: strings?([path])
+
+  defp directive?(_fd, {:file, path, mode}),
+    do: strings?([path]) and mode in [:read, :write, :append]
+
+  defp directive?(_fd, {:link, name, how}),
+    do: strings?([name]) and byte_size(name) in 1..255 and how in [:read, :write]
+
+  defp directive?(:stderr, :stdout), do: true
+  defp directive?(_fd, word), do: word in [:inherit, :devnull, :pipe]
 
   test "what is valid is what arrives" do
     holds(
@@ -141,7 +134,10 @@ defmodule Linx.Process.PropertyTest do
       {:status, oneof([:spawned, :ready, :exited, :signaled, :aborted]), non_neg_integer()},
       {:status, oneof([:running, :paused, :resumed])},
       {oneof([:usage, :stats]), let(list(integer()), &Map.new(&1, fn n -> {:fds, n} end))},
-      {:pty_out, binary()},
+      {oneof([:pty_out, :stdout, :stderr]), binary()},
+      {oneof([:stdout, :stderr]), :eof},
+      {:stdin_ack, non_neg_integer()},
+      {:stdin, :closed},
       {:error, integer(), oneof(Protocol.names().stage)},
       {:refused, integer(), oneof(Protocol.names().command), binary()}
     ])
@@ -187,6 +183,7 @@ defmodule Linx.Process.PropertyTest do
       let(event(), &{:event, normal(&1)}),
       let(call(), &{:call, make_ref(), &1}),
       {:forget, integer(0, 3)},
+      {oneof([:gone, :overdue]), integer(0, 3)},
       :grace_over,
       :time_over,
       :owner_down,
@@ -211,20 +208,27 @@ defmodule Linx.Process.PropertyTest do
       {:signal, integer(1, 64)},
       {:wait, integer(0, 3)},
       {:stop, non_neg_integer(), integer(0, 3)},
-      {:pty_write, binary()},
+      {oneof([:write, :pty_write]), integer(0, 3), binary()},
+      {:recv, integer(0, 3), oneof([:stdout, :stderr, :pty_out, :all]), oneof([0, :infinity])},
+      {:set_active, oneof([true, false, :once, integer(-2, 3)])},
+      :close_stdin,
       {:pty_winsize, {1, 2, 3, 4}},
       {:command, {:cap_drop_bounding, 1}}
     ])
   end
 
   defp session do
-    let({boolean(), boolean(), boolean(), oneof([:linger, {:kill, 10}])}, fn
-      {linger, proceeded?, pty?, policy} ->
+    stdio = oneof([:inherit, :pipe, :pty, [stdout: :pipe]])
+    mode = oneof([true, false, :once, 2])
+
+    let({boolean(), boolean(), {stdio, mode}, oneof([:linger, {:kill, 10}])}, fn
+      {linger, proceeded?, {stdio, mode}, policy} ->
         Machine.new(
           mode: :spawn,
           linger: linger,
           proceeded?: proceeded?,
-          pty?: pty?,
+          pty?: stdio == :pty,
+          streams: Streams.new(stdio, 4, mode),
           orphan_policy: policy
         )
     end)
@@ -250,14 +254,26 @@ defmodule Linx.Process.PropertyTest do
           for(action <- actions, elem_or_nil(action) in [:reply, :write], do: from(action))
           |> Enum.reject(&is_nil/1)
 
-        waiting = for {_, from} <- machine.waiters ++ machine.asked, do: from
+        waiting =
+          for({_, from} <- machine.waiters ++ machine.asked, do: from) ++
+            waiting(machine.streams)
 
-        length(ends) == if(Machine.ended?(machine), do: 1, else: 0) and
+        length(ends) == if(machine.told?, do: 1, else: 0) and
+          (machine.told? or not Machine.ended?(machine) or Streams.owed?(machine.streams)) and
           (ends == [] or List.last(told) == hd(ends)) and
           Enum.uniq(answered ++ waiting) == answered ++ waiting and
           (ends == [] or waiting == [])
       end)
     )
+  end
+
+  defp waiting(nil), do: []
+
+  defp waiting(streams) do
+    writers = if streams.input, do: :queue.to_list(streams.input.waiting), else: []
+
+    for({_, from, _} <- streams.readers, do: from) ++
+      for {_, from, _, _} <- writers, from != nil, do: from
   end
 
   defp elem_or_nil(action) when is_tuple(action), do: elem(action, 0)

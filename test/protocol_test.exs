@@ -30,6 +30,8 @@ defmodule Linx.ProtocolTest do
       namespaces: [:user],
       env: [],
       stdio: :pty,
+      window: 1,
+      drain: 0,
       cwd: "/",
       no_new_privs: true,
       orphan_policy: :linger,
@@ -48,7 +50,7 @@ defmodule Linx.ProtocolTest do
       end
 
     assert keys |> Enum.concat() |> Enum.uniq() |> Enum.sort() ==
-             Enum.sort(Protocol.names().key -- [:target, :usage, :cgroup, :window, :drain_ms])
+             Enum.sort(Protocol.names().key -- [:target, :usage, :cgroup])
   end
 
   test "every event, with an id and bare" do

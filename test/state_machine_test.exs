@@ -4,7 +4,7 @@ defmodule Linx.Process.MachineTest do
   doctest Linx.Process.Machine
   doctest Linx.Process.Outcome
 
-  alias Linx.Process.{Error, Info, Machine}
+  alias Linx.Process.{Error, Info, Machine, Streams}
 
   defp new(fields \\ []), do: Machine.new([mode: :spawn, linger: true] ++ fields)
 
@@ -59,8 +59,9 @@ defmodule Linx.Process.MachineTest do
       assert actions(at(:exited), {:agent_down, 9}) == []
     end
 
-    test "output and refusals" do
-      assert actions(at(:running), {:event, {:pty_out, "x"}}) == [{:tell, {:pty_out, "x"}}]
+    test "of output and refusals" do
+      machine = at(:running, streams: Streams.new(:pty, 1024, true))
+      assert actions(machine, {:event, {:pty_out, "x"}}) == [{:tell, {:pty_out, "x"}}]
 
       assert actions(at(:ready), {:event, {:refused, 22, :seccomp_install, "3"}}) ==
                [{:tell, {:refused, 22, :seccomp_install}}]
@@ -220,28 +221,22 @@ defmodule Linx.Process.MachineTest do
   end
 
   describe "a PTY" do
+    @typed {:pty_write, :ref, "x"}
+    defp pty, do: [pty?: true, streams: Streams.new(:pty, 1024, true)]
+
     test "is asked for in vain where there is none" do
-      for request <- [{:pty_write, "x"}, {:pty_winsize, {1, 1, 0, 0}}, :pty_master],
+      for request <- [{:pty_write, :ref, "x"}, {:pty_winsize, {1, 1, 0, 0}}, :pty_master],
           stage <- @live ++ [:exited],
           do: assert(answer(at(stage), request) == {:error, :no_pty})
     end
 
     test "takes input while its workload runs" do
       for stage <- @before_running,
-          do: assert(answer(at(stage, pty?: true), {:pty_write, "x"}) == {:error, :not_running})
+          do: assert(answer(at(stage, pty()), @typed) == {:error, :not_running})
 
-      assert answer(at(:running, pty?: true), {:pty_write, "x"}) == {:writes, {:pty_in, "x"}}
-      assert answer(at(:exited, pty?: true), {:pty_write, "x"}) == {:error, :no_process}
-      assert answer(at(:running, pty?: true), :pty_master) == :ok
-    end
-
-    test "gets much input in pieces, the last of which answers" do
-      bytes = :binary.copy("0123456789abcdef", 40_000)
-      actions = actions(at(:running, pty?: true), {:call, :me, {:pty_write, bytes}})
-      pieces = for {:write, {:pty_in, piece}, _} <- actions, do: piece
-      assert IO.iodata_to_binary(pieces) == bytes
-      assert Enum.all?(pieces, &(byte_size(&1) <= 262_144))
-      assert for({:write, _, from} <- actions, do: from) == [nil, nil, :me]
+      assert answer(at(:running, pty()), @typed) == {:writes, {:pty_in, "x"}}
+      assert answer(at(:exited, pty()), @typed) == {:error, :no_process}
+      assert answer(at(:running, pty()), :pty_master) == :ok
     end
 
     test "gets the latest size once there is one to set" do

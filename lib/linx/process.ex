@@ -69,7 +69,7 @@ defmodule Linx.Process do
 
   import Kernel, except: [spawn: 1]
 
-  alias Linx.Process.{Error, Info, Launch, Options, Stats}
+  alias Linx.Process.{Error, Info, Launch, Options, Stats, Streams}
 
   @typedoc "What `spawn/1` and `enter/2` answered."
   @type session :: GenServer.server()
@@ -77,6 +77,8 @@ defmodule Linx.Process do
   @type outcome ::
           {:ok, {:exited, non_neg_integer} | {:signaled, pos_integer} | :aborted}
           | {:error, Error.t() | :no_process}
+
+  @type recv_error :: :closed | :timeout | :active | :no_pipe | :no_pty | :no_process
 
   @type winsize ::
           {rows :: 0..65_535, cols :: 0..65_535, xpix :: 0..65_535, ypix :: 0..65_535}
@@ -273,14 +275,71 @@ defmodule Linx.Process do
   def resume(session), do: call(session, :resume)
 
   @doc """
-  Types into the workload's PTY. Answers when the agent has been sent all of it.
+  Writes to the workload's stdin, which is a pipe.
 
-  The agent keeps what the workload has not read yet, up to 16 MiB; input beyond that is refused, and
-  the owner told: `{:linx_process, :refused, 105, :pty_in}`.
+  Answers when the agent has taken all of it: as long as the workload does not read, at most one
+  window is taken, and who writes more waits. Each write arrives whole, in the order of the calls. What
+  a writer who dies has begun is written to its end.
+
+  `{:error, :closed}` once the workload has closed its end or has ended, or after `close_stdin/1`;
+  `{:error, :no_pipe}` where its stdin is no pipe.
+  """
+  @spec write(session, iodata) :: :ok | {:error, :closed | :no_pipe | :no_process}
+  def write(session, data),
+    do: call(session, {:write, make_ref(), IO.iodata_to_binary(data)})
+
+  @doc """
+  Closes the workload's stdin: it reads the end of input, after what was written before.
+
+  Answers at once, also where stdin is closed already. Its output goes on.
+  """
+  @spec close_stdin(session) :: :ok | {:error, :no_pipe | :no_process}
+  def close_stdin(session), do: call(session, :close_stdin)
+
+  @doc """
+  Sets how the owner gets output, as `:inet` does.
+
+    * `true` - each piece as a message, as soon as it comes
+    * `false` - none: output is fetched with `recv/3`
+    * `:once` - one piece, and then none
+    * a number, -32768..32767 - is added to the pieces that the owner still takes; at 0 the owner
+      gets `{:linx_process, :passive}`
+
+  It holds for all streams together. The end of a stream is no piece.
+
+  `{:error, {:bad_active, mode}}` for anything else, and where the sum is more than 32767.
+  """
+  @spec set_active(session, boolean | :once | integer) ::
+          :ok | {:error, {:bad_active, term} | :no_pipe | :no_process}
+  def set_active(session, mode) do
+    if Streams.mode?(mode),
+      do: call(session, {:set_active, mode}),
+      else: {:error, {:bad_active, mode}}
+  end
+
+  @doc """
+  Waits for output that the owner does not get: the next bytes of `:stdout`, `:stderr` or `:pty_out`, at
+  most `timeout` milliseconds; with `:all` those of whichever stream has some, and its name with them.
+
+  Anyone may ask. Bytes go to one who asks, and to nobody who has stopped waiting, be it by the
+  timeout or by dying.
+
+  `{:error, :closed}` after the last byte, `{:error, :active}` while output goes to the owner,
+  `{:error, :no_pipe}` and `{:error, :no_pty}` where there is no such stream.
+  """
+  @spec recv(session, Streams.name(), timeout) :: {:ok, binary} | {:error, recv_error}
+  @spec recv(session, :all, timeout) :: {:ok, {Streams.name(), binary}} | {:error, recv_error}
+  def recv(session, stream, timeout \\ :infinity)
+      when stream in [:stdout, :stderr, :pty_out, :all] and
+             (timeout == :infinity or (is_integer(timeout) and timeout >= 0)),
+      do: call(session, {:recv, make_ref(), stream, timeout})
+
+  @doc """
+  Types into the workload's PTY. Answers as `write/2` does.
   """
   @spec pty_write(session, iodata) :: :ok | {:error, :no_pty | :not_running | :no_process}
-  def pty_write(session, data) when is_binary(data) or is_list(data),
-    do: call(session, {:pty_write, IO.iodata_to_binary(data)})
+  def pty_write(session, data),
+    do: call(session, {:pty_write, make_ref(), IO.iodata_to_binary(data)})
 
   @doc """
   Sets the size of the workload's PTY: rows, columns, and the same in pixels (0 where unknown).

@@ -18,7 +18,7 @@ defmodule Linx.Process.Machine do
       [{:write, :proceed, :caller}]
   """
 
-  alias Linx.Process.{Ending, Info, Outcome, Questions}
+  alias Linx.Process.{Ending, Flow, Info, Outcome, Questions, Streams}
 
   @typedoc "Who a call is to be answered to; opaque here."
   @type from :: term
@@ -27,6 +27,8 @@ defmodule Linx.Process.Machine do
           {:event, Linx.Protocol.event()}
           | {:call, from, request :: term}
           | {:forget, reference}
+          | {:gone, reference}
+          | {:overdue, reference}
           | :grace_over
           | :time_over
           | :owner_down
@@ -40,6 +42,8 @@ defmodule Linx.Process.Machine do
     * `{:tell, message}` - to the owner, completed with what every message starts with
     * `{:grace, milliseconds}` - have `:grace_over` come in then; a time that is running already and
       ends earlier stays
+    * `{:watch, ref, from, timeout}` - have `{:gone, ref}` come in when the caller dies, and
+      `{:overdue, ref}` after so many milliseconds, until `{:unwatch, ref}`
     * `:ended` - nothing more is to be heard from the agent
     * `{:stop, reason}` - the process ends
   """
@@ -48,6 +52,8 @@ defmodule Linx.Process.Machine do
           | {:reply, from, term}
           | {:tell, tuple}
           | {:grace, non_neg_integer}
+          | {:watch, reference, from, timeout}
+          | {:unwatch, reference}
           | :ended
           | {:stop, term}
 
@@ -71,7 +77,9 @@ defmodule Linx.Process.Machine do
           signals: [1..64],
           winsize: tuple | nil,
           waiters: [{reference, from}],
-          asked: [{Questions.question(), from}]
+          asked: [{Questions.question(), from}],
+          streams: Streams.t() | nil,
+          told?: boolean
         }
 
   @enforce_keys [:mode, :linger]
@@ -85,6 +93,7 @@ defmodule Linx.Process.Machine do
     :usage,
     :ending,
     :winsize,
+    :streams,
     stage: :starting,
     pty?: false,
     paused?: false,
@@ -96,11 +105,16 @@ defmodule Linx.Process.Machine do
     proceeded?: false,
     # Nobody is left to linger for.
     leaving?: false,
+    # The owner knows of the end.
+    told?: false,
     signals: [],
     waiters: [],
     # What the agent has not answered yet, the first question first.
     asked: []
   ]
+
+  @streams [:stdout, :stderr, :pty_out, :stdin, :stdin_ack]
+  @stream_verbs [:write, :recv, :set_active, :pty_write]
 
   @doc "A session whose request is on its way to the agent."
   @spec new(keyword) :: t
@@ -128,6 +142,9 @@ defmodule Linx.Process.Machine do
   def handle(%__MODULE__{} = m, {:forget, ref}),
     do: {%{m | waiters: List.keydelete(m.waiters, ref, 0)}, []}
 
+  def handle(%__MODULE__{} = m, {:gone, ref}), do: Flow.gone(m, ref)
+  def handle(%__MODULE__{} = m, {:overdue, ref}), do: Flow.overdue(m, ref)
+
   def handle(%__MODULE__{result: nil} = m, {:agent_down, code}),
     do: event(m, {:error, code, :agent_died, nil})
 
@@ -139,7 +156,9 @@ defmodule Linx.Process.Machine do
   # Whatever comes after the terminal event is late and says nothing.
   defp event(%{result: result} = m, _event) when result != nil, do: {m, []}
 
-  defp event(m, {:status, :spawned, pid}), do: {%{m | stage: :spawned, host_pid: pid}, []}
+  defp event(m, {name, _} = event) when name in @streams, do: Flow.event(m, event)
+
+  defp event(m, {:status, :spawned, pid}), do: Flow.open(%{m | stage: :spawned, host_pid: pid})
 
   defp event(m, {:status, :ready, pid}) do
     {m, late} = flush_winsize(%{m | stage: :ready, child_pid: pid})
@@ -153,12 +172,11 @@ defmodule Linx.Process.Machine do
     {m, [{:tell, {:running}} | winsize ++ signals]}
   end
 
-  defp event(m, {:pty_out, bytes}), do: {m, [{:tell, {:pty_out, bytes}}]}
-
   defp event(m, {:refused, code, name, _detail}) do
-    case Questions.refused(m, code, name) do
-      {:ok, answered} -> answered
-      :error -> {m, [{:tell, {:refused, code, name}}]}
+    with :error <- Questions.refused(m, code, name), :error <- Flow.refused(m, code, name) do
+      {m, [{:tell, {:refused, code, name}}]}
+    else
+      {:ok, done} -> done
     end
   end
 
@@ -176,18 +194,21 @@ defmodule Linx.Process.Machine do
       for {_ref, from} <- Enum.reverse(m.waiters), do: {:reply, from, Outcome.answer(result)}
 
     {m, unanswered} = Questions.over(%{m | waiters: []})
-    {m, replies ++ unanswered ++ [{:tell, Outcome.message(result)}, :ended | stop(m)]}
+    {m, cut} = Flow.over(m)
+    {m, told, stop} = Flow.conclude(m)
+    {m, replies ++ unanswered ++ cut ++ told ++ [:ended | stop]}
   end
 
-  defp stop(%{linger: false, result: result}), do: [{:stop, Outcome.stop_reason(result)}]
-  defp stop(%{leaving?: true}), do: [{:stop, :normal}]
-  defp stop(_lingering), do: []
+  defp call(m, from, :close_stdin), do: Flow.call(m, from, :close_stdin)
+
+  defp call(m, from, request) when elem(request, 0) in @stream_verbs,
+    do: Flow.call(m, from, request)
 
   defp call(m, from, :info), do: {m, [{:reply, from, {:ok, info(m)}}]}
   defp call(%{host_pid: nil} = m, from, :host_pid), do: {m, [{:reply, from, not_ready()}]}
   defp call(m, from, :host_pid), do: {m, [{:reply, from, {:ok, m.host_pid}}]}
 
-  defp call(%{pty?: false} = m, from, {verb, _}) when verb in [:pty_write, :pty_winsize],
+  defp call(%{pty?: false} = m, from, {:pty_winsize, _}),
     do: {m, [{:reply, from, {:error, :no_pty}}]}
 
   defp call(%{pty?: false} = m, from, :pty_master), do: {m, [{:reply, from, {:error, :no_pty}}]}
@@ -223,9 +244,6 @@ defmodule Linx.Process.Machine do
   defp call(m, from, {:signal, number}),
     do: {%{m | signals: [number | m.signals]}, [{:reply, from, :ok}]}
 
-  defp call(%{stage: :running} = m, from, {:pty_write, bytes}), do: {m, pty_in(bytes, from)}
-  defp call(m, from, {:pty_write, _}), do: {m, [{:reply, from, {:error, :not_running}}]}
-
   defp call(%{stage: stage} = m, from, {:pty_winsize, _} = command)
        when stage in [:ready, :running],
        do: {m, [{:write, command, from}]}
@@ -242,16 +260,6 @@ defmodule Linx.Process.Machine do
   defp call(m, from, {:command, _}), do: {m, [{:reply, from, not_ready()}]}
 
   defp not_ready, do: {:error, :not_ready}
-
-  # The largest piece of input that one frame carries.
-  @piece 256 * 1024
-
-  defp pty_in(bytes, from) when byte_size(bytes) > @piece do
-    <<piece::binary-size(@piece), rest::binary>> = bytes
-    [{:write, {:pty_in, piece}, nil} | pty_in(rest, from)]
-  end
-
-  defp pty_in(bytes, from), do: [{:write, {:pty_in, bytes}, from}]
 
   defp flush_winsize(%{winsize: nil} = m), do: {m, []}
   defp flush_winsize(m), do: {%{m | winsize: nil}, [{:write, m.winsize, nil}]}

@@ -14,6 +14,7 @@ defmodule Linx.Process.Options do
   """
 
   alias Linx.Process.Options.{Reason, Values}
+  alias Linx.Process.Streams
 
   @type orphan_policy :: {:kill, milliseconds :: non_neg_integer} | :linger
 
@@ -24,6 +25,7 @@ defmodule Linx.Process.Options do
           orphan_policy: orphan_policy,
           auto_proceed: boolean,
           pty?: boolean,
+          streams: Streams.t() | nil,
           linger: boolean,
           owner: pid | nil,
           tag: {:ok, term} | :error,
@@ -32,12 +34,12 @@ defmodule Linx.Process.Options do
           agent: :shared | :dedicated
         }
 
-  @enforce_keys [:mode, :request, :orphan_policy, :auto_proceed, :pty?] ++
+  @enforce_keys [:mode, :request, :orphan_policy, :auto_proceed, :pty?, :streams] ++
                   [:linger, :owner, :tag, :agent, :kill, :timeout]
   defstruct @enforce_keys
 
   @known [:argv, :path, :namespaces, :env, :stdio, :cwd, :no_new_privs, :orphan_policy] ++
-           [:uid, :gid, :groups] ++
+           [:uid, :gid, :groups, :window, :drain, :active] ++
            [:owner, :linger, :auto_proceed, :init, :agent, :tag] ++
            [:kill, :timeout, :cgroup]
 
@@ -45,6 +47,8 @@ defmodule Linx.Process.Options do
 
   @default_policy {:kill, 5000}
   @sigterm 15
+  @default_window 262_144
+  @default_drain 1000
 
   @doc """
   Checks the options of a session; any term may be asked about.
@@ -66,6 +70,9 @@ defmodule Linx.Process.Options do
          {:ok, uid} <- checked(options, :uid, nil, &Values.id?/1),
          {:ok, gid} <- checked(options, :gid, nil, &Values.id?/1),
          {:ok, groups} <- checked(options, :groups, nil, &Values.groups?/1),
+         {:ok, window} <- checked(options, :window, @default_window, &Values.window?/1),
+         {:ok, drain} <- checked(options, :drain, @default_drain, &Values.drain?/1),
+         {:ok, active} <- checked(options, :active, true, &Streams.first_mode?/1),
          {:ok, owner} <- checked(options, :owner, nil, &is_pid/1),
          {:ok, linger} <- checked(options, :linger, true, &is_boolean/1),
          {:ok, auto_proceed} <- checked(options, :auto_proceed, false, &is_boolean/1),
@@ -75,6 +82,8 @@ defmodule Linx.Process.Options do
          {:ok, timeout} <- checked(options, :timeout, :infinity, &Values.timeout?/1),
          {:ok, cgroup} <- checked(options, :cgroup, false, &Values.cgroup?/1),
          :ok <- all_known(options) do
+      streams = Streams.new(stdio, window, active)
+
       request =
         %{argv: argv}
         |> put(:path, path, nil)
@@ -92,6 +101,8 @@ defmodule Linx.Process.Options do
         |> put(:gid, gid, nil)
         |> put(:groups, groups, nil)
         |> put(:cgroup, cgroup, false)
+        |> put(:window, streams && window, unasked_window(streams, agent))
+        |> put(:drain_ms, drain, if(streams, do: @default_drain, else: drain))
         # The envelope tells it unasked.
         |> put(:usage, agent == :dedicated, false)
 
@@ -102,6 +113,7 @@ defmodule Linx.Process.Options do
          orphan_policy: policy,
          auto_proceed: auto_proceed,
          pty?: stdio == :pty,
+         streams: streams,
          linger: linger,
          owner: owner,
          tag: fetch(options, :tag),
@@ -150,6 +162,11 @@ defmodule Linx.Process.Options do
   # Only a spawned child is born in fresh namespaces, and PID 1 of one needs no init above it.
   defp init(:spawn, namespaces), do: :pid not in List.wrap(namespaces)
   defp init(:enter, _namespaces), do: true
+
+  # What need not be said: bare frames have no window unless it is asked for.
+  defp unasked_window(nil, _agent), do: nil
+  defp unasked_window(_streams, :dedicated), do: nil
+  defp unasked_window(_streams, :shared), do: @default_window
 
   defp put(request, _key, default, default), do: request
   defp put(request, key, value, _default), do: Map.put(request, key, value)

@@ -31,7 +31,9 @@ defmodule Linx.Process.Session do
     :tag,
     :grace_timer,
     # For `Linx.Telemetry`, `nil` where nobody is to be told.
-    :watch
+    :watch,
+    # Callers who wait for a stream: the monitor and the timer of each.
+    waits: %{}
   ]
 
   @doc """
@@ -69,7 +71,8 @@ defmodule Linx.Process.Session do
           started_at: started_at,
           orphan_policy: options.orphan_policy,
           proceeded?: options.auto_proceed,
-          pty?: options.pty?
+          pty?: options.pty?,
+          streams: options.streams
         )
 
       watch = Telemetry.started(machine, options.tag)
@@ -134,6 +137,11 @@ defmodule Linx.Process.Session do
     do: step(:grace_over, %{state | grace_timer: nil})
 
   def handle_info(:time_over, state), do: step(:time_over, state)
+
+  def handle_info({{:gone, ref}, _monitor, :process, _, _}, state),
+    do: step({:gone, ref}, unwatch(ref, state))
+
+  def handle_info({:overdue, ref}, state), do: step({:overdue, ref}, state)
 
   def handle_info({Outbox, :flush}, state),
     do: {:noreply, written(Outbox.flush(state.outbox), nil, state)}
@@ -219,10 +227,30 @@ defmodule Linx.Process.Session do
     %{state | grace_timer: {Process.send_after(self(), {:grace_over, ref}, milliseconds), ref}}
   end
 
+  defp act({:watch, ref, {pid, _} = _from, timeout}, state) do
+    monitor = :erlang.monitor(:process, pid, tag: {:gone, ref})
+    timer = if timeout != :infinity, do: Process.send_after(self(), {:overdue, ref}, timeout)
+    %{state | waits: Map.put(state.waits, ref, {monitor, timer})}
+  end
+
+  defp act({:unwatch, ref}, state), do: unwatch(ref, state)
+
   defp act(:ended, state) do
     if state.agent, do: Process.demonitor(elem(state.agent, 1), [:flush])
     for from <- Outbox.waiting(state.outbox), do: answer(from, {:error, :no_process})
     %{state | outbox: Outbox.new(Outbox.port(state.outbox))}
+  end
+
+  defp unwatch(ref, state) do
+    case Map.pop(state.waits, ref) do
+      {{monitor, timer}, waits} ->
+        Process.demonitor(monitor, [:flush])
+        if timer, do: Process.cancel_timer(timer)
+        %{state | waits: waits}
+
+      {nil, _} ->
+        state
+    end
   end
 
   # Without its port the program ends, and the workload by its orphan policy.

@@ -15,6 +15,7 @@ defmodule Linx.Process.Options.Reason do
           | {:bad_cwd, term}
           | {:bad_no_new_privs, term}
           | {:bad_orphan_policy, term}
+          | {:bad_window | :bad_drain | :bad_active, term}
           | {:bad_uid | :bad_gid | :bad_groups, term}
           | {:bad_owner | :bad_linger | :bad_auto_proceed | :bad_init | :bad_agent, term}
           | {:bad_kill | :bad_timeout | :bad_cgroup, term}
@@ -29,6 +30,9 @@ defmodule Linx.Process.Options.Reason do
     bad_uid: {:uid, "0..4294967294"},
     bad_gid: {:gid, "0..4294967294"},
     bad_groups: {:groups, "a list of ids in 0..4294967294"},
+    bad_window: {:window, "bytes, 1..1073741824"},
+    bad_drain: {:drain, "milliseconds, 0..2147483647"},
+    bad_active: {:active, "true, false, :once or 1..32767"},
     bad_owner: {:owner, "a pid"},
     bad_linger: {:linger, "true or false"},
     bad_auto_proceed: {:auto_proceed, "true or false"},
@@ -41,8 +45,9 @@ defmodule Linx.Process.Options.Reason do
 
   @env ~s(a map, a list of pairs or a list of "K=V", all without NUL)
   @namespaces "a list of #{Enum.join(Linx.Protocol.namespaces(), ", ")}"
-  @stdio ":inherit, :devnull or :pty, or a keyword list that makes each of :stdin, :stdout and " <>
-           ":stderr :inherit, :devnull or {:connect_unix, path}"
+  @stdio ":inherit, :devnull, :pipe or :pty, or a keyword list that makes each of :stdin, :stdout " <>
+           "and :stderr :inherit, :devnull, :pipe, {:file, path, :read | :write | :append} or " <>
+           "{:connect_unix, path}, and :stderr also :stdout"
 
   @doc """
   A reason as a sentence.

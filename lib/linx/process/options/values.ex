@@ -17,6 +17,9 @@ defmodule Linx.Process.Options.Values do
   @max_id 4_294_967_294
   @max_groups 65_536
   @max_grace 4_294_967_295
+  @max_window 0x40000000
+  @max_drain 0x7FFFFFFF
+  @max_link 255
 
   @doc "A non-empty list of strings; the first is an absolute path if it is the program's."
   @spec argv(term, boolean) :: {:ok, [binary, ...]} | {:error, :argv_required | {:bad_argv, term}}
@@ -78,7 +81,7 @@ defmodule Linx.Process.Options.Values do
 
   @doc "One word for all three fds, or a directive for some of them."
   @spec stdio(term) :: {:ok, atom | [{atom, term}]} | {:error, {:bad_stdio, term}}
-  def stdio(whole) when whole in [:inherit, :devnull, :pty], do: {:ok, whole}
+  def stdio(whole) when whole in [:inherit, :devnull, :pty, :pipe], do: {:ok, whole}
   def stdio([]), do: {:ok, :inherit}
 
   def stdio(each) do
@@ -88,7 +91,15 @@ defmodule Linx.Process.Options.Values do
   end
 
   defp directive?({fd, {:connect_unix, path}}) when fd in @stdio_fds, do: path?(path)
-  defp directive?({fd, word}) when fd in @stdio_fds, do: word in [:inherit, :devnull]
+
+  defp directive?({fd, {:file, path, mode}}) when fd in @stdio_fds,
+    do: mode in [:read, :write, :append] and path?(path)
+
+  defp directive?({fd, {:link, name, how}}) when fd in @stdio_fds,
+    do: how in [:read, :write] and path?(name) and byte_size(name) <= @max_link
+
+  defp directive?({:stderr, :stdout}), do: true
+  defp directive?({fd, word}) when fd in @stdio_fds, do: word in [:inherit, :devnull, :pipe]
   defp directive?(_other), do: false
 
   defp no_fd_twice?(each), do: Enum.uniq_by(each, &elem(&1, 0)) == each
@@ -119,6 +130,14 @@ defmodule Linx.Process.Options.Values do
   end
 
   def cgroup?(wanted), do: is_boolean(wanted)
+
+  @doc "How many bytes of a stream are on their way at most."
+  @spec window?(term) :: boolean
+  def window?(bytes), do: is_integer(bytes) and bytes in 1..@max_window
+
+  @doc "For how many milliseconds the pipes of an ended workload are read on."
+  @spec drain?(term) :: boolean
+  def drain?(ms), do: is_integer(ms) and ms in 0..@max_drain
 
   @doc "A user's or group's number."
   @spec id?(term) :: boolean
