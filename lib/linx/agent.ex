@@ -76,6 +76,16 @@ defmodule Linx.Agent do
   end
 
   @doc """
+  The sessions of an agent whose workloads have not ended; none where it is gone.
+  """
+  @spec sessions(pid) :: [pid]
+  def sessions(agent) do
+    GenServer.call(agent, :sessions, @call_timeout)
+  catch
+    :exit, _ -> []
+  end
+
+  @doc """
   Tells an agent of a session, before the session's first frame is written to its port.
   """
   @spec register(pid, Protocol.id(), Router.ending()) :: :ok
@@ -140,6 +150,8 @@ defmodule Linx.Agent do
   end
 
   @impl true
+  def handle_call(:sessions, _from, state), do: {:reply, Router.sessions(state.router), state}
+
   def handle_call({:ask, id, {:seccomp_compile, _} = question}, from, state) do
     state = %{state | router: Router.ask(state.router, id, from)}
     {:noreply, write(Protocol.encode(id, question), state)}

@@ -69,7 +69,7 @@ defmodule Linx.Process do
 
   import Kernel, except: [spawn: 1]
 
-  alias Linx.Process.{Error, Info, Launch, Options, Stats, Streams}
+  alias Linx.Process.{Error, Info, Launch, Live, Options, Stats, Streams}
 
   @typedoc "What `spawn/1` and `enter/2` answered."
   @type session :: GenServer.server()
@@ -246,6 +246,14 @@ defmodule Linx.Process do
   """
   @spec host_pid(session) :: {:ok, pos_integer} | {:error, :not_ready | :no_process}
   def host_pid(session), do: call(session, :host_pid)
+
+  @doc """
+  The sessions of this node whose workloads have not ended, in no order.
+
+  Starting and ending a session costs nothing for it; asking takes a message to each agent.
+  """
+  @spec list() :: [pid]
+  defdelegate list, to: Live
 
   @doc "What is known of a session."
   @spec info(session) :: {:ok, Info.t()} | {:error, :no_process}

@@ -81,6 +81,15 @@ defmodule Linx.Agent.Pool do
     end
   end
 
+  @doc "The agents that there are now."
+  @spec agents() :: [pid]
+  def agents do
+    for {_slot, agent, _port} <- :ets.tab2list(__MODULE__), do: agent
+  rescue
+    # The application is not started.
+    ArgumentError -> []
+  end
+
   @doc "An agent is there for sessions from now on. Called by the agent."
   @spec enter(non_neg_integer, port) :: true
   def enter(slot, port), do: :ets.insert(__MODULE__, {slot, self(), port})
