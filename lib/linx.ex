@@ -22,6 +22,7 @@ defmodule Linx do
   | `Linx.Agent` | the program that does the work, and what it counts |
   | `Linx.Telemetry` | events of sessions for the `:telemetry` library |
   | `mix linx.doctor` | what this machine can do, and what to change |
+  | `mix linx.top` | what the sessions of a node are doing |
   | `mix linx.run` | all of it on the command line |
 
   The functions here are those of `Linx.Process` that a first session needs.
