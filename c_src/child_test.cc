@@ -324,7 +324,7 @@ TEST_CASE("a terminal becomes the workload's controlling terminal") {
     CHECK(child.IsReady());
     CHECK(child.Execs());
     pid_t session = 0;
-    CHECK(ioctl(pty.master(), TIOCGSID, &session) == 0);
+    CHECK(ioctl(pty.TakeMaster().get(), TIOCGSID, &session) == 0);
     CHECK(session == child.pid());
   }
   SUBCASE("no terminal") {

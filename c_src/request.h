@@ -3,6 +3,7 @@
 #ifndef LINX_REQUEST_H_
 #define LINX_REQUEST_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -55,6 +56,10 @@ struct Plan {
   uint32_t drain_ms = 1000;        // how long pipes are read after the workload's end
 
   bool pty() const { return stdio[0].kind == StdioKind::pty; }
+  bool links() const {
+    return std::any_of(stdio.begin(), stdio.end(),
+                       [](const Stdio& s) { return s.kind == StdioKind::link; });
+  }
 };
 
 // Reads the map of `{:spawn, map}` or `{:enter, map}`; the reader stands before the map. Every

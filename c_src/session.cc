@@ -47,24 +47,25 @@ void Session::Start(UniqueFd target) {
     join_ = join.value();
   }
   if (plan_.pty()) {
-    terminal_.emplace(context_.workload.loop, events_, Handler::To<&Session::OnPaused>(this),
-                      Handler::To<&Session::Finish>(this));
-    const Status opened = terminal_->Open();
+    const Status opened = streams_.OpenTerminal(plan_.window);
     if (!opened.ok()) return Fail(opened.error());
   }
   OpenInputs();
 }
 
 void Session::OpenInputs() {
-  const Status opened = OpenStdio(plan_.stdio, &stdio_);
+  const Status opened = OpenStdio(plan_.stdio, &context_.links, key_, &stdio_);
   if (opened.ok()) return Launch();
   if (opened.error().code != EAGAIN || --connects_left_ == 0) return Fail(opened.error());
   timer_ = context_.workload.loop.After(kConnectMs, Handler::To<&Session::OpenInputs>(this));
 }
 
 void Session::Launch() {
+  streams_.OpenPipes(&stdio_, plan_.window);
   int stdio[3];
-  for (size_t i = 0; i < 3; ++i) stdio[i] = terminal_ ? terminal_->peer() : stdio_.fd[i].get();
+  for (size_t i = 0; i < 3; ++i) {
+    stdio[i] = plan_.pty() ? streams_.terminal() : stdio_.workload(i);
+  }
   Launcher& launcher = context_.workload.launcher;
   Result<Launched> launched = plan_.mode == Mode::spawn
                                   ? launcher.Spawn(plan_, stdio)
@@ -101,8 +102,7 @@ void Session::OnRunning() {
   events_.Running();
   for (const int number : signals_) workload_.Signal(number);
   signals_.clear();
-  if (!terminal_) return;
-  const Status heard = terminal_->Start();
+  const Status heard = streams_.Start();
   if (heard.ok()) return;
   error_ = heard.error();
   workload_.Kill();
@@ -111,8 +111,7 @@ void Session::OnRunning() {
 void Session::OnEnd(const End& end) {
   end_ = end;
   timer_.Reset();
-  if (!terminal_ || state_ != SessionState::running) return Finish();
-  terminal_->Drain();
+  streams_.Drain(plan_.drain_ms);
 }
 
 void Session::SayUsage() {
@@ -150,8 +149,9 @@ void Session::Close() {
   state_ = SessionState::ended;
   context_.notices.ended.push_back(key_);
   timer_.Reset();
-  terminal_.reset();
+  streams_.Close();
   stdio_ = StdioFds();
+  context_.links.Drop(key_);
   if (spare_ != 0) context_.spares.Remove(std::exchange(spare_, 0));
 }
 
@@ -216,17 +216,24 @@ void Session::Handle(const SeccompInstall& filter) {
 
 void Session::Handle(const SeccompRules& rules) { OrderChild(CommandName::seccomp_rules, rules); }
 
-void Session::Handle(const PtyIn& input) {
-  const std::string_view name = Name(CommandName::pty_in);
-  if (!terminal_) return Refuse(ENOTTY, name);
-  if (state_ != SessionState::running) return Refuse(EBUSY, name);
-  if (!terminal_->Type(input.bytes)) return Refuse(ENOBUFS, name);
+template <typename OneCommand>
+void Session::Stream(CommandName name, const OneCommand& command) {
+  const int code = streams_.Handle(command);
+  if (code != 0) Refuse(code, Name(name));
 }
 
-void Session::Handle(const PtyWinsize& size) {
-  if (!terminal_) return Refuse(ENOTTY, Name(CommandName::pty_winsize));
-  terminal_->SetWinsize(size);
+void Session::Handle(const PtyIn& input) { Stream(CommandName::pty_in, input); }
+
+void Session::Handle(const PtyWinsize& size) { Stream(CommandName::pty_winsize, size); }
+
+void Session::Handle(const StdinBytes& input) {
+  if (state_ == SessionState::starting) return Refuse(EBUSY, Name(CommandName::stdin));
+  Stream(CommandName::stdin, input);
 }
+
+void Session::Handle(const StdinEof& eof) { Stream(CommandName::stdin, eof); }
+
+void Session::Handle(const Ack& ack) { Stream(CommandName::ack, ack); }
 
 void Session::Handle(const Pause&) { Refuse(ENOSYS, Name(CommandName::pause)); }
 
@@ -234,20 +241,15 @@ void Session::Handle(const Resume&) { Refuse(ENOSYS, Name(CommandName::resume));
 
 void Session::Handle(const Stats&) { Refuse(ENOSYS, Name(CommandName::stats)); }
 
-void Session::Handle(const StdinBytes&) { Refuse(EBADF, Name(CommandName::stdin)); }
-
-void Session::Handle(const StdinEof&) { Refuse(EBADF, Name(CommandName::stdin)); }
-
-void Session::Handle(const Ack&) { Refuse(EINVAL, Name(CommandName::ack)); }
-
 void Session::OnPaused() { context_.notices.paused.push_back(key_); }
 
 void Session::ResumeOutput() {
-  if (terminal_ && !ended()) terminal_->Resume();
+  if (!ended()) streams_.Resume();
 }
 
 void Session::Orphan() {
-  if (ended() || end_) return;
+  if (ended()) return;
+  if (end_) return streams_.Expire();
   if (state_ != SessionState::running) return Handle(Abort{});
   if (plan_.orphan_policy.linger) {
     // It goes on without the agent, which has nothing more to say of it.

@@ -16,7 +16,7 @@
 #include "request.h"
 #include "spare_table.h"
 #include "stdio_fds.h"
-#include "terminal.h"
+#include "streams.h"
 #include "workload.h"
 
 namespace linx {
@@ -35,6 +35,7 @@ struct SessionNotices {
 struct SessionContext {
   WorkloadContext workload;
   SpareTable& spares;
+  Links& links;
   SessionNotices& notices;
 };
 
@@ -47,6 +48,8 @@ class Session final : private WorkloadListener {
         events_(events),
         plan_(std::move(plan)),
         checkpoint_(plan_.fail_closed),
+        streams_(context.workload.loop, events, Handler::To<&Session::OnPaused>(this),
+                 Handler::To<&Session::Finish>(this)),
         workload_(context.workload, this) {}
 
   // `target` pins the process to enter where another session named it; otherwise the plan's pid is
@@ -60,6 +63,7 @@ class Session final : private WorkloadListener {
   void Orphan();
   // The outbox has room again.
   void ResumeOutput();
+  StreamBytes stream_bytes() const { return streams_.bytes(); }
 
   bool ended() const { return state_ == SessionState::ended; }
   SessionOutcome outcome() const { return outcome_; }
@@ -96,6 +100,8 @@ class Session final : private WorkloadListener {
   void Launch();
   template <typename OneCommand>
   void OrderChild(CommandName name, const OneCommand& command);
+  template <typename OneCommand>
+  void Stream(CommandName name, const OneCommand& command);
   void OnPaused();
   void Finish();
   void SayUsage();
@@ -112,8 +118,8 @@ class Session final : private WorkloadListener {
   UniqueFd target_;
   uint64_t join_ = 0;
   Checkpoint checkpoint_;
-  std::optional<Terminal> terminal_;
-  EventLoop::Timer timer_;  // to connect again, or for the grace or the drain to be over
+  Streams streams_;
+  EventLoop::Timer timer_;  // to connect again, or for the grace to be over
   int connects_left_;
   Workload workload_;
   std::deque<int> signals_;

@@ -22,8 +22,17 @@ namespace {
 constexpr uint64_t kAnonymous = 0;
 // Nothing is read of a BEAM that leaves this much unread.
 constexpr size_t kOutboxFull = 8u << 20;
+// Of a request that names none.
+constexpr uint32_t kEnvelopeWindow = 256u << 10;
 // Paused output goes on below this.
 constexpr size_t kOutboxLow = 256u << 10;
+
+// An ack may be under way when its session ends, and asks for no answer.
+bool IsAck(TermReader reader) {
+  const std::variant<Command, CommandError> read = ReadCommand(reader);
+  const auto* command = std::get_if<Command>(&read);
+  return command != nullptr && std::holds_alternative<Ack>(*command);
+}
 
 int ExitCodeOf(SessionOutcome outcome) {
   switch (outcome) {
@@ -144,6 +153,8 @@ bool SessionTable::TakeRequest(std::optional<uint64_t> id, TermReader reader) {
 }
 
 void SessionTable::StartSession(std::optional<uint64_t> id, Plan plan) {
+  // Nobody is there to have the other end.
+  if (!id && plan.links()) return Decline({}, Error::Of(Stage::link, EINVAL), kSetupFailed);
   UniqueFd target;
   if (plan.target_session) {
     Session* session = id ? Find(*plan.target_session) : nullptr;
@@ -152,9 +163,10 @@ void SessionTable::StartSession(std::optional<uint64_t> id, Plan plan) {
     target.Reset(fcntl(pidfd, F_DUPFD_CLOEXEC, 3));
     if (!target) return Decline(id, Error::Last(Stage::open_target), kNotCreated);
   }
+  if (id && !plan.window) plan.window = kEnvelopeWindow;
   ++started_;
   const uint64_t key = id.value_or(kAnonymous);
-  const SessionContext context{{loop_, launcher_}, spares_, notices_};
+  const SessionContext context{{loop_, launcher_}, spares_, links_, notices_};
   std::unique_ptr<Session>& session = sessions_[key];
   session = std::make_unique<Session>(context, key, EventsOf(id), std::move(plan));
   session->Start(std::move(target));
@@ -185,6 +197,7 @@ void SessionTable::TakeSessionTerm(uint64_t id, TermReader reader) {
   if (TakeRequest(id, reader)) return;
   Session* session = Find(id);
   if (session != nullptr) return TakeCommand(session, reader);
+  if (IsAck(reader)) return;
   TermReader compile = reader;
   CommandName name;
   if (compile.ReadTupleOf(2) && compile.ReadName(&name) && name == CommandName::seccomp_compile) {

@@ -79,6 +79,7 @@ class SessionTable {
   FrameReader reader_;
   Outbox outbox_;
   Form form_ = Form::undecided;
+  Links links_;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   SessionNotices notices_;
   uint64_t started_ = 0;

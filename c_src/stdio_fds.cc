@@ -2,13 +2,17 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace linx {
 namespace {
+
+constexpr const char* kNames[] = {"stdin", "stdout", "stderr"};
 
 Result<UniqueFd> OpenDevNull() {
   UniqueFd fd(open("/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC));
@@ -33,15 +37,60 @@ Result<UniqueFd> ConnectUnix(const std::string& path) {
   return fd;
 }
 
+// Never waits: not for the other end of a fifo, nor for a modem. A directory of the host would let
+// an isolated workload out.
+Result<UniqueFd> OpenFile(const std::string& path, FileMode mode) {
+  constexpr int kModes[] = {O_RDONLY, O_WRONLY | O_CREAT | O_TRUNC, O_WRONLY | O_CREAT | O_APPEND};
+  const int flags = kModes[static_cast<size_t>(mode)] | O_CLOEXEC | O_NOCTTY;
+  UniqueFd fd(open(path.c_str(), flags | O_NONBLOCK, 0600));
+  struct stat file;
+  if (!fd || fstat(fd.get(), &file) < 0) return Error::Last(Stage::open_file, path);
+  if (S_ISDIR(file.st_mode)) return Error::Of(Stage::open_file, EISDIR, path);
+  if (fcntl(fd.get(), F_SETFL, flags) < 0) return Error::Last(Stage::open_file, path);
+  return fd;
+}
+
+Result<UniqueFd> OpenPipe(size_t index, StdioFds* fds) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return Error::Last(Stage::pipe2, kNames[index]);
+  UniqueFd reader(ends[0]), writer(ends[1]);
+  if (index != STDIN_FILENO) std::swap(reader, writer);
+  fds->ours[index] = MoveHigh(std::move(writer));
+  if (fcntl(fds->ours[index].get(), F_SETFL, O_NONBLOCK) < 0) {
+    return Error::Last(Stage::pipe2, kNames[index]);
+  }
+  return reader;
+}
+
 }  // namespace
 
-Status OpenStdio(const std::array<Stdio, 3>& wanted, StdioFds* fds) {
+Status OpenStdio(const std::array<Stdio, 3>& wanted, Links* links, uint64_t owner, StdioFds* fds) {
   for (; fds->done < wanted.size(); ++fds->done) {
     const Stdio& stdio = wanted[fds->done];
-    if (stdio.kind >= StdioKind::pipe) return Error::Of(Stage::pipe2, ENOSYS);
-    if (stdio.kind != StdioKind::devnull && stdio.kind != StdioKind::connect_unix) continue;
-    Result<UniqueFd> opened =
-        stdio.kind == StdioKind::devnull ? OpenDevNull() : ConnectUnix(stdio.path);
+    Result<UniqueFd> opened{UniqueFd()};
+    switch (stdio.kind) {
+      case StdioKind::inherit:
+      case StdioKind::pty:
+        break;
+      case StdioKind::devnull:
+        opened = OpenDevNull();
+        break;
+      case StdioKind::connect_unix:
+        opened = ConnectUnix(stdio.path);
+        break;
+      case StdioKind::pipe:
+        opened = OpenPipe(fds->done, fds);
+        break;
+      case StdioKind::file:
+        opened = OpenFile(stdio.path, stdio.mode);
+        break;
+      case StdioKind::link:
+        opened = links->Claim(stdio.path, stdio.mode, owner);
+        break;
+      case StdioKind::like_stdout:
+        fds->merged = true;
+        break;
+    }
     if (!opened.ok()) return opened.error();
     fds->fd[fds->done] = opened.Take();
   }

@@ -43,21 +43,26 @@ struct Listener {
 
 using Wanted = std::array<Stdio, 3>;
 
+Status Open(const Wanted& wanted, StdioFds* fds) {
+  static Links links;
+  return OpenStdio(wanted, &links, 1, fds);
+}
+
 Stdio Connect(const std::string& path) { return {StdioKind::connect_unix, path}; }
 
 bool IsCloseOnExec(const UniqueFd& fd) { return (fcntl(fd.get(), F_GETFD) & FD_CLOEXEC) != 0; }
 
 TEST_CASE("what is inherited, or a terminal, needs no fd of its own") {
   StdioFds fds;
-  CHECK(OpenStdio(Wanted{}, &fds).ok());
-  CHECK(OpenStdio(Wanted{Stdio{StdioKind::pty, {}}}, &fds).ok());
+  CHECK(Open(Wanted{}, &fds).ok());
+  CHECK(Open(Wanted{Stdio{StdioKind::pty, {}}}, &fds).ok());
   for (const UniqueFd& fd : fds.fd) CHECK_FALSE(static_cast<bool>(fd));
 }
 
 TEST_CASE("the null device is opened for reading and writing") {
   StdioFds fds;
   const Stdio null{StdioKind::devnull, {}};
-  REQUIRE(OpenStdio(Wanted{null, Stdio{}, null}, &fds).ok());
+  REQUIRE(Open(Wanted{null, Stdio{}, null}, &fds).ok());
   CHECK_FALSE(static_cast<bool>(fds.fd[1]));
   for (const size_t i : {0, 2}) {
     struct stat file;
@@ -72,7 +77,7 @@ TEST_CASE("the null device is opened for reading and writing") {
 TEST_CASE("a unix socket is connected on the host's side") {
   Listener listener(3);
   StdioFds fds;
-  REQUIRE(OpenStdio(Wanted{Stdio{}, Connect(listener.path)}, &fds).ok());
+  REQUIRE(Open(Wanted{Stdio{}, Connect(listener.path)}, &fds).ok());
   const UniqueFd accepted = listener.Accept();
   CHECK(write(fds.fd[1].get(), "hello", 5) == 5);
   char text[8];
@@ -90,16 +95,16 @@ TEST_CASE("a listener that does not accept is a reason to come back, from where 
   const Wanted wanted{Stdio{StdioKind::devnull, {}}, Connect(listener.path),
                       Connect(listener.path)};
   // A backlog of 0 takes one: the second connection finds it full.
-  status = OpenStdio(wanted, &fds);
+  status = Open(wanted, &fds);
   REQUIRE_FALSE(status.ok());
   CHECK(status.error().stage == Stage::connect_unix);
   CHECK(status.error().code == EAGAIN);
   CHECK(status.error().detail == listener.path);
   CHECK(fds.done == 2);
   const int before = fds.fd[1].get();
-  CHECK_FALSE(OpenStdio(wanted, &fds).ok());
+  CHECK_FALSE(Open(wanted, &fds).ok());
   const UniqueFd first = listener.Accept();
-  REQUIRE(OpenStdio(wanted, &fds).ok());
+  REQUIRE(Open(wanted, &fds).ok());
   CHECK(fds.done == 3);
   CHECK(fds.fd[1].get() == before);
   CHECK(static_cast<bool>(listener.Accept()));
@@ -108,7 +113,7 @@ TEST_CASE("a listener that does not accept is a reason to come back, from where 
 TEST_CASE("a path that leads nowhere is the error's detail") {
   const auto fails = [](const std::string& path) {
     StdioFds fds;
-    const Status status = OpenStdio(Wanted{Connect(path)}, &fds);
+    const Status status = Open(Wanted{Connect(path)}, &fds);
     REQUIRE_FALSE(status.ok());
     CHECK(status.error().stage == Stage::connect_unix);
     CHECK(status.error().detail == path);

@@ -222,16 +222,16 @@ class Beam {
     return pid;
   }
   // Output up to the event that ends it, which is left for Next.
-  std::string NextOutput() {
-    constexpr std::string_view kBegin = "{:pty_out, \"";
+  std::string NextOutput(const std::string& stream = "pty_out") {
+    const std::string begin = "{:" + stream + ", \"";
     std::string all;
     for (;;) {
       const std::string event = Next();
-      if (event.compare(0, kBegin.size(), kBegin) != 0) {
+      if (event.compare(0, begin.size(), begin) != 0) {
         events_.push_front(event);
         return all;
       }
-      all += event.substr(kBegin.size(), event.size() - kBegin.size() - 2);
+      all += event.substr(begin.size(), event.size() - begin.size() - 2);
     }
   }
   bool nothing_came() const { return events_.empty(); }

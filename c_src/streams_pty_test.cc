@@ -1,10 +1,9 @@
-#include "terminal.h"
-
 #include <doctest/doctest.h>
 
 #include <string>
 
 #include "process_use.h"
+#include "streams.h"
 #include "test_beam.h"
 
 namespace linx {
