@@ -46,7 +46,9 @@ defmodule Linx.Integration.TelemetryTest do
     :ok = Linx.Process.proceed(session)
     {%{duration: running}, %{host_pid: ^pid, session: ^session}} = next_event(:running)
     assert {:ok, {:signaled, 15}} = Linx.Process.stop(session)
-    {%{duration: stop}, %{host_pid: ^pid, tag: :job} = metadata} = next_event(:stop)
+    {%{duration: stop} = used, %{host_pid: ^pid, tag: :job} = metadata} = next_event(:stop)
+    assert %{wall_us: _, utime_us: _, stime_us: _, max_rss_kb: _} = used
+    refute metadata.core_dumped
     assert metadata.result == {:signaled, 15}
     refute metadata.timed_out?
 
