@@ -1,0 +1,166 @@
+defmodule Linx.Command do
+  @moduledoc """
+  A command line made ready: where its program is, what it inherits, and what is to be done with its
+  output.
+
+      iex> command = Linx.Command.new!("sh", ["-c", "exit 3"], cd: "/", env: %{"LANG" => "C"})
+      iex> {command.path, command.argv} == {System.find_executable("sh"), [command.path, "-c", "exit 3"]}
+      true
+      iex> command.session[:cwd]
+      "/"
+
+  `Linx.cmd/3` says what the options are. Directory, environment and `PATH` are those that the BEAM has
+  when `new!/3` is called; what an agent inherited when it was started does not matter.
+  """
+
+  alias Linx.Command.Environment
+  alias Linx.Process.Options
+
+  @type stderr :: :inherit | :merge | :separate
+
+  @typedoc """
+  `session` are the options of the command's session, but for `:argv` and `:stdio`, which a pipeline
+  has its own idea of; `into` is `nil` where none was given.
+  """
+  @type t :: %__MODULE__{
+          name: String.t(),
+          path: Path.t(),
+          argv: [String.t(), ...],
+          stderr: stderr,
+          session: keyword,
+          into: Collectable.t() | nil,
+          lines: boolean,
+          input: iodata | Enumerable.t() | nil,
+          timeout: timeout,
+          max_output: pos_integer | :infinity
+        }
+
+  @enforce_keys [:name, :path, :argv]
+  defstruct [
+    :name,
+    :path,
+    :argv,
+    :into,
+    :input,
+    stderr: :inherit,
+    session: [],
+    lines: false,
+    timeout: :infinity,
+    max_output: :infinity
+  ]
+
+  # Decided here, or by who asks.
+  @reserved [:argv, :path, :stdio, :cwd, :owner, :tag, :linger, :auto_proceed, :active]
+
+  @doc """
+  Checks a command and its options.
+
+  Raises `ArgumentError` for what cannot be meant, `ErlangError` with `:enoent` where there is no such
+  program on the `PATH`.
+  """
+  @spec new!(String.t(), [String.t()], keyword) :: t
+  def new!(name, args, opts) when is_binary(name) and is_list(args) and is_list(opts) do
+    no_nul!(name, "command")
+    Enum.each(args, &argument!/1)
+    path = find!(name)
+    command = %__MODULE__{name: name, path: Path.absname(path), argv: [path | args]}
+
+    opts
+    |> Enum.reduce(command, &option/2)
+    |> inherit(:cwd, fn -> File.cwd!() end)
+    |> inherit(:env, fn -> Environment.merge(System.get_env(), []) end)
+    |> check_session!()
+  end
+
+  @doc """
+  The options of a session that runs the command with this stdio.
+  """
+  @spec session_options(t, keyword) :: keyword
+  def session_options(%__MODULE__{} = command, stdio) do
+    program = if hd(command.argv) == command.path, do: [], else: [path: command.path]
+
+    program ++ [argv: command.argv, stdio: stdio, auto_proceed: true] ++ command.session
+  end
+
+  # As `System.cmd/3` looks for it: what is not absolute is looked up along PATH, also "./name".
+  defp find!(name) do
+    if Path.type(name) == :absolute,
+      do: name,
+      else: System.find_executable(name) || :erlang.error(:enoent)
+  end
+
+  defp option({:into, into}, command), do: %{command | into: into}
+
+  defp option({:cd, path}, command) when is_binary(path) and path != "" do
+    no_nul!(path, "directory")
+    session(command, :cwd, Path.absname(path))
+  end
+
+  defp option({:env, changes}, command),
+    do: session(command, :env, Environment.merge(System.get_env(), changes))
+
+  defp option({:arg0, name}, command) when is_binary(name) do
+    no_nul!(name, "arg0")
+    %{command | argv: [name | tl(command.argv)]}
+  end
+
+  defp option({:stderr_to_stdout, true}, command), do: %{command | stderr: :merge}
+  defp option({:stderr_to_stdout, false}, command), do: %{command | stderr: :inherit}
+  # How the BEAM schedules a port's work is nothing that a session has.
+  defp option({:parallelism, value}, command) when is_boolean(value), do: command
+
+  defp option({:lines, size}, command) when is_integer(size) and size > 0,
+    do: %{command | lines: true}
+
+  defp option({:stderr, how}, command) when how in [:inherit, :merge, :separate],
+    do: %{command | stderr: how}
+
+  defp option({:input, input}, command), do: %{command | input: input}
+
+  defp option({:timeout, timeout}, command)
+       when timeout == :infinity or (is_integer(timeout) and timeout >= 0),
+       do: %{command | timeout: timeout}
+
+  defp option({:max_output, bytes}, command)
+       when bytes == :infinity or (is_integer(bytes) and bytes > 0),
+       do: %{command | max_output: bytes}
+
+  @own [:cd, :arg0, :stderr_to_stdout, :parallelism, :lines, :stderr, :timeout, :max_output]
+
+  defp option({key, value}, _command) when key in @own or key in @reserved,
+    do: raise(ArgumentError, "invalid option #{inspect(key)} with value #{inspect(value)}")
+
+  defp option({key, value}, command) when is_atom(key), do: session(command, key, value)
+
+  defp option(other, _command),
+    do: raise(ArgumentError, "invalid option #{inspect(other)}, expected a pair")
+
+  defp session(command, key, value),
+    do: %{command | session: Keyword.put(command.session, key, value)}
+
+  defp inherit(command, key, current) do
+    if Keyword.has_key?(command.session, key),
+      do: command,
+      else: session(command, key, current.())
+  end
+
+  # All that is not known here is a session's, and is told to be wrong as a session's is.
+  defp check_session!(command) do
+    case Options.validate(:spawn, [argv: ["/"]] ++ command.session) do
+      {:ok, _options} -> command
+      {:error, reason} -> raise ArgumentError, Options.Reason.message(reason)
+    end
+  end
+
+  defp argument!(argument) when is_binary(argument), do: no_nul!(argument, "argument")
+
+  defp argument!(other),
+    do:
+      raise(ArgumentError, "all arguments of a command must be binaries, got: #{inspect(other)}")
+
+  defp no_nul!(string, what) do
+    if String.contains?(string, "\0"),
+      do: raise(ArgumentError, "#{what} with a null byte: #{inspect(string)}"),
+      else: :ok
+  end
+end
