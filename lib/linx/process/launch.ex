@@ -31,6 +31,42 @@ defmodule Linx.Process.Launch do
   def start(options, {place, target_id}), do: start_at(place, options, {:session, target_id})
   def start(options, target), do: start_somewhere(options, target, @attempts)
 
+  @doc """
+  Starts sessions with one agent, in this order, linked to the caller: the commands of a pipeline.
+
+  Where one cannot be started, the others are gone when the error is answered.
+  """
+  @spec start_together([Options.t(), ...]) :: {:ok, [pid]} | {:error, term}
+  def start_together([options]) do
+    with {:ok, session} <- start(options, nil), do: {:ok, [session]}
+  end
+
+  def start_together(all), do: start_together(all, @attempts)
+
+  defp start_together(_all, 0), do: {:error, Error.new(1, :agent_died)}
+
+  defp start_together(all, attempts) do
+    with {:ok, {agent, port, _id}} <- Pool.checkout(),
+         {:error, :closed} <- start_each(all, {agent, port}, []) do
+      Pool.leave(agent, port)
+      start_together(all, attempts - 1)
+    end
+  end
+
+  defp start_each([], _where, sessions), do: {:ok, Enum.reverse(sessions)}
+
+  defp start_each([options | rest], {agent, port} = where, sessions) do
+    with {:ok, id} <- Pool.new_id(),
+         {:ok, session} <- start_at({agent, port, id}, options, nil) do
+      start_each(rest, where, [session | sessions])
+    else
+      {:error, reason} ->
+        for session <- sessions, do: Linx.Process.stop(session, 0)
+        Enum.each(sessions, &GenServer.stop/1)
+        {:error, reason}
+    end
+  end
+
   # An agent may die between being found and being written to.
   defp start_somewhere(_options, _target, 0), do: {:error, Error.new(1, :agent_died)}
 
