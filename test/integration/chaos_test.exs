@@ -8,11 +8,10 @@ defmodule Linx.Integration.ChaosTest do
   use Linx.Case
 
   alias Linx.Test.Chaos
-  alias Linx.Test.Chaos.{Life, Processes}
+  alias Linx.Test.Chaos.{Beam, Life, Plan, Processes}
 
-  @rounds 100
+  @rounds 400
   @at_once 10
-  @members ["stubborn", "daemon", "stopped", "deaf"]
 
   setup_all do
     {:ok, world: Chaos.world(tmp_dir())}
@@ -23,54 +22,44 @@ defmodule Linx.Integration.ChaosTest do
     {:ok, killer: Processes.start_killer()}
   end
 
-  @tag timeout: 600_000
+  @tag timeout: :infinity
   test "nothing survives, and one end is told", %{world: world, killer: killer} do
     seed = Life.seed()
 
-    1..Life.rounds(@rounds)
-    |> Enum.chunk_every(@at_once)
-    |> Enum.each(fn numbers ->
-      for number <- numbers do
-        plan = draw({seed, number})
-        what = "round #{number} of LINX_CHAOS_SEED=#{seed}, #{inspect(plan)}"
-        {what, strike(plan, world, killer)}
+    plans =
+      for number <- 1..Life.rounds(@rounds) do
+        plan = Plan.draw({seed, number}, world)
+        {"round #{number} of LINX_CHAOS_SEED=#{seed}, #{inspect(plan)}", plan}
       end
-      |> Enum.each(fn {what, round} ->
+
+    {with_beam, here} = Enum.split_with(plans, fn {_what, plan} -> plan.beam? end)
+
+    for some <- Enum.chunk_every(here, @at_once), do: strike(some, world, killer)
+    for some <- Enum.chunk_every(with_beam, @at_once), do: strike_beam(some, world, killer)
+  end
+
+  defp strike(plans, world, killer) do
+    rounds =
+      for {what, plan} <- plans, do: {what, said(what, fn -> round(plan, world, killer) end)}
+
+    for {what, round} <- rounds do
+      said(what, fn ->
         Linx.Process.stop(round.session, 0)
-        Processes.assert_none(what, [round.token])
-        Chaos.story(round, what)
+        Processes.assert_none("the end", [round.token])
+        Chaos.story(round, "the end")
       end)
-    end)
-  end
-
-  defp draw({seed, number}) do
-    :rand.seed(:exsss, {seed, number, 1})
-    kind = Enum.random(Chaos.kinds())
-
-    %{
-      kind: kind,
-      tree: Enum.filter(@members, fn _ -> :rand.uniform(2) == 1 end),
-      auto_proceed: Enum.random([true, false]),
-      moment: moment(kind),
-      delay_us: Enum.random([0, :rand.uniform(300), :rand.uniform(5000)])
-    }
-  end
-
-  # By its stage and the roles there; or, for what is not yet known, by its place below the guard: 0
-  # is the guard, 1 the agent, 2 an enter helper, an init, an init's guard or a workload.
-  defp moment(kind) do
-    if :rand.uniform(2) == 1 do
-      stage = Enum.random([:spawned, :ready, :running])
-      {stage, Enum.random(Chaos.victims(kind, stage))}
-    else
-      {:hunt, Enum.random(prey(kind))}
     end
   end
 
-  defp prey(:enter_pid), do: [[1], [2], [3], [1, 0], [2, 0], [2, 1], [3, 0], [3, 1], [4, 2]]
-  defp prey(_kind), do: [[1], [2], [3], [1, 0], [2, 0], [2, 1], [3, 0], [3, 1], [3, 2]]
+  # A failure that does not say of which round it is could not be repeated.
+  defp said(what, fun) do
+    fun.()
+  rescue
+    error in ExUnit.AssertionError ->
+      reraise %{error | message: "#{what}: #{error.message}"}, __STACKTRACE__
+  end
 
-  defp strike(%{moment: {:hunt, depths}} = plan, world, killer) do
+  defp round(%{moment: {:hunt, depths}} = plan, world, killer) do
     round = start(plan, :ready, world)
     %{os_pid: guard} = :sys.get_state(round.session)
     Processes.order(killer, "hunt #{plan.delay_us} 9 #{guard} #{Enum.join(depths, " ")}")
@@ -80,15 +69,32 @@ defmodule Linx.Integration.ChaosTest do
     round
   end
 
-  defp strike(%{moment: {stage, victims}} = plan, world, killer) do
+  defp round(%{moment: {stage, victims}} = plan, world, killer) do
     round = start(plan, stage, world)
-    if not (plan.auto_proceed and stage == :running), do: Chaos.reach(round)
+    if plan.held?, do: Chaos.reach(round)
+    if plan.held? and plan.paused? and stage == :running, do: Linx.Process.pause(round.session)
     Processes.kill(killer, Chaos.pids(round.token, victims), plan.delay_us)
     round
   end
 
-  defp start(plan, stage, world) do
-    options = [tree: plan.tree, auto_proceed: plan.auto_proceed]
-    Chaos.start(plan.kind, stage, world, options)
+  defp start(plan, stage, world),
+    do: Chaos.start(plan.kind, stage, world, [tree: plan.tree] ++ plan.options)
+
+  defp strike_beam(plans, world, killer) do
+    rounds =
+      for {_what, %{moment: {stage, _}} = plan} <- plans,
+          do: {plan.kind, stage, [tree: plan.tree, held?: plan.held?] ++ plan.options}
+
+    {beam, tokens} = Beam.start(rounds, world)
+    struck = Enum.zip(plans, tokens)
+
+    victims =
+      for {{_what, %{moment: {_stage, roles}}}, token} <- struck,
+          pid <- Chaos.pids(token, roles),
+          do: pid
+
+    [{_what, %{delay_us: delay_us}} | _] = plans
+    Processes.kill(killer, [beam | victims], delay_us)
+    for {{what, _plan}, token} <- struck, do: Processes.assert_none(what, [token])
   end
 end

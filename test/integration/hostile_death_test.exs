@@ -57,7 +57,7 @@ defmodule Linx.Integration.HostileDeathTest do
 
   test "a BEAM that has stopped reading", %{world: world, killer: killer} do
     for victims <- [[], [:workload]] do
-      {beam, tokens} = Beam.start(Enum.map(Chaos.kinds(), &{&1, :flooding}), world)
+      {beam, tokens} = Beam.start(for(kind <- Chaos.kinds(), do: {kind, :flooding, []}), world)
       {_, 0} = System.cmd("kill", ["-STOP", "#{beam}"])
       pids = Enum.flat_map(tokens, &Chaos.pids(&1, [:workload]))
       Enum.each(pids, &Chaos.await_blocked/1)
@@ -70,7 +70,7 @@ defmodule Linx.Integration.HostileDeathTest do
   for stage <- Chaos.stages() do
     test "#{stage}: the BEAM alone and with others", %{world: world, killer: killer} do
       cases = for kind <- Chaos.kinds(), victims <- @with_beam, do: {kind, victims}
-      {beam, tokens} = Beam.start(for({kind, _} <- cases, do: {kind, unquote(stage)}), world)
+      {beam, tokens} = Beam.start(for({kind, _} <- cases, do: {kind, unquote(stage), []}), world)
       cases = Enum.zip(cases, tokens)
       pids = Enum.flat_map(cases, fn {{_, victims}, token} -> Chaos.pids(token, victims) end)
       assert Processes.kill(killer, [beam | pids]) > 0

@@ -22,13 +22,14 @@ defmodule Linx.Test.Chaos do
 
   @typedoc """
   What rounds share: a directory for files, the programs `tree_hostile` and `tree_lease`, the real
-  agent, and the processes to enter.
+  agent, whether a session can have a cgroup, and the processes to enter.
   """
   @type world :: %{
           dir: Path.t(),
           program: Path.t(),
           lease: Path.t(),
           agent: Path.t(),
+          cgroups?: boolean,
           targets: %{atom => pos_integer}
         }
 
@@ -67,6 +68,24 @@ defmodule Linx.Test.Chaos do
     Enum.map(roles, &[&1]) ++ (pairs -- [[:init, :init_guard]])
   end
 
+  @doc """
+  Every set of roles of which the rest can be expected to be ended: somebody is left who sees to it.
+  """
+  @spec victim_sets(atom, atom) :: [[atom, ...]]
+  def victim_sets(kind, stage) do
+    for set <- subsets(roles(kind, stage)),
+        set != [],
+        not ([:guard, :agent, :init] -- set == [] or [:init, :init_guard] -- set == []),
+        do: set
+  end
+
+  defp subsets([]), do: [[]]
+
+  defp subsets([role | rest]) do
+    sets = subsets(rest)
+    Enum.map(sets, &[role | &1]) ++ sets
+  end
+
   defp roles(_kind, :starting), do: [:guard, :agent]
   defp roles(:pid_namespace, _stage), do: [:guard, :agent, :workload]
   defp roles(:enter_pid, _stage), do: [:guard, :agent, :init_guard, :init, :workload]
@@ -80,8 +99,16 @@ defmodule Linx.Test.Chaos do
       program: FixtureProgram.path("tree_hostile"),
       lease: FixtureProgram.path("tree_lease"),
       agent: Program.path(),
+      cgroups?: cgroups?(),
       targets: %{enter: target(own([:uts])), enter_pid: target(own([:uts, :pid]))}
     }
+  end
+
+  defp cgroups? do
+    {:ok, session} =
+      Linx.Process.spawn(argv: ["/bin/true"], cgroup: true, auto_proceed: true, tag: :cgroup)
+
+    match?({:ok, _}, Linx.Process.wait(session))
   end
 
   defp target(namespaces) do
@@ -106,17 +133,29 @@ defmodule Linx.Test.Chaos do
   def own(namespaces),
     do: if(Parked.own("Uid") == 0, do: namespaces, else: [:user | namespaces])
 
-  @doc "Starts a session on its way to a stage. The caller is its owner, its messages are tagged."
+  @doc """
+  Starts a session on its way to a stage. The caller is its owner, its messages are tagged.
+
+  The options are those of the session; `:token` is one that is known before, and `:tree` what its
+  program is to do.
+  """
   @spec start(atom, atom, world, keyword) :: t
   def start(kind, stage, world, options \\ []) do
-    token = Processes.token()
+    {token, options} = Keyword.pop_lazy(options, :token, &Processes.token/0)
+    {tree, options} = Keyword.pop(options, :tree, @tree)
     {program, holder} = program(stage, world)
-    argv = [program, token | Keyword.get(options, :tree, @tree)]
 
     options =
-      [argv: argv, tag: token, agent: :dedicated, orphan_policy: {:kill, @grace_ms}] ++
-        [auto_proceed: Keyword.get(options, :auto_proceed, false)] ++
-        [stdio: stdio(stage, world)]
+      Keyword.merge(
+        [
+          argv: [program, token | tree],
+          tag: token,
+          agent: :dedicated,
+          orphan_policy: {:kill, @grace_ms},
+          stdio: stdio(stage, world)
+        ],
+        options
+      )
 
     Application.put_env(:linx, :agent_path, wrapper(token, world))
     {:ok, session} = launch(kind, options, world)

@@ -1,24 +1,27 @@
 defmodule Linx.Test.Chaos.Beam do
   @moduledoc """
-  Another BEAM, to be killed: it runs rounds of `Linx.Test.Chaos`, each up to its stage, and then
-  waits for its end.
+  Another BEAM, to be killed: it starts rounds of `Linx.Test.Chaos` and then waits for its end.
   """
 
   import ExUnit.Assertions
 
   alias Linx.Test.Chaos
+  alias Linx.Test.Chaos.Processes
 
   @variable "LINX_CHAOS_ROUNDS_OF_BEAM"
   @deadline_ms 60_000
 
   @doc """
-  Starts a BEAM with rounds given as `{kind, stage}`; answers its pid, and the tokens of the rounds in
-  their order, once all are in their stages.
+  Starts a BEAM with rounds given as `{kind, stage, options}`; answers its pid, and the tokens of the
+  rounds in their order, once all are in their stages. With the option `held?: false` a round is only
+  started, the others first.
   """
-  @spec start([{atom, atom}], Chaos.world()) :: {pos_integer, [String.t()]}
+  @spec start([{atom, atom, keyword}], Chaos.world()) :: {pos_integer, [String.t()]}
   def start(rounds, world) do
     ebin = Path.join(Mix.Project.app_path(), "ebin")
     elixir = System.find_executable("elixir")
+    tokens = for _ <- rounds, do: Processes.token()
+    rounds = for {round, token} <- Enum.zip(rounds, tokens), do: with_token(round, token)
     order = {rounds, world} |> :erlang.term_to_binary() |> Base.encode64()
 
     port =
@@ -31,17 +34,12 @@ defmodule Linx.Test.Chaos.Beam do
       ])
 
     {:os_pid, pid} = Port.info(port, :os_pid)
-    {pid, tokens(port)}
-  end
-
-  defp tokens(port) do
     assert_receive {^port, {:data, {:eol, line}}}, @deadline_ms
-
-    case line do
-      "in place " <> tokens -> String.split(tokens)
-      noise -> flunk("the other BEAM says: #{noise}")
-    end
+    assert line == "in place"
+    {pid, tokens}
   end
+
+  defp with_token({kind, stage, options}, token), do: {kind, stage, [token: token] ++ options}
 
   @doc "What the other BEAM runs."
   @spec main() :: no_return
@@ -51,14 +49,15 @@ defmodule Linx.Test.Chaos.Beam do
     order = @variable |> System.fetch_env!() |> Base.decode64!()
     {rounds, world} = :erlang.binary_to_term(order)
 
-    tokens =
-      for {kind, stage} <- rounds do
-        round = Chaos.start(kind, stage, world)
-        Chaos.reach(round)
-        round.token
-      end
-
-    IO.puts("in place #{Enum.join(tokens, " ")}")
+    {held, others} = Enum.split_with(rounds, &held?/1)
+    for round <- held, do: round |> begin(world) |> Chaos.reach()
+    for round <- others, do: begin(round, world)
+    IO.puts("in place")
     Process.sleep(:infinity)
   end
+
+  defp held?({_kind, _stage, options}), do: Keyword.get(options, :held?, true)
+
+  defp begin({kind, stage, options}, world),
+    do: Chaos.start(kind, stage, world, Keyword.delete(options, :held?))
 end
