@@ -64,6 +64,9 @@ defmodule Linx.Process do
   says how: `:normal` for exit code 0, `{:exited, code}`, `{:signaled, number}`,
   `{:shutdown, :aborted}`, `{:error, %Linx.Process.Error{}}`.
 
+  A supervisor that starts a session without an `:owner` owns it, but is told nothing: it would only
+  log it. A restart is made with the same options, so an `:owner` among them has to live as long.
+
   No function here exits its caller: a session that is gone answers `{:error, :no_process}`.
   """
 
@@ -118,7 +121,7 @@ defmodule Linx.Process do
       included, or `:infinity`, default `:infinity`
     * `:cgroup` - `true` for a cgroup (version 2) of its own below the agent's, or the path of
       another one to make it below, from the root of the hierarchy; default `false`
-    * `:owner` - pid, gets the messages, default the caller
+    * `:owner` - pid, gets the messages, default the caller (a supervisor gets none)
     * `:tag` - any term, marks the messages, default none
     * `:linger` - boolean, whether the session outlives its workload, so that `wait/2` and `info/1` go
       on answering until the owner ends; default `true`

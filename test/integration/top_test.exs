@@ -23,6 +23,8 @@ defmodule Linx.Integration.TopTest do
   test "a sample tells what runs" do
     {session, pid} = running(argv: @sleep)
     {_parked, _} = parked(argv: @sleep)
+    # In the middle of its exec a process has no arguments.
+    wait_until(fn -> File.read!("/proc/#{pid}/cmdline") != "" end, "no arguments")
     name = session |> :erlang.pid_to_list() |> to_string()
 
     assert %{node: node, silent: 0, sessions: [_, _] = rows} = Linx.Top.sample()

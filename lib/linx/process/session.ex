@@ -28,6 +28,8 @@ defmodule Linx.Process.Session do
     :os_pid,
     :owner,
     :owner_monitor,
+    # Whether the owner is to be told anything.
+    :hears?,
     :tag,
     :grace_timer,
     # For `Linx.Telemetry`, `nil` where nobody is to be told.
@@ -45,11 +47,19 @@ defmodule Linx.Process.Session do
           {:ok, pid} | {:error, term}
   def start(%Options{} = options, place, frame) do
     # The request is not kept: a session is small.
-    options = %{options | request: nil, owner: options.owner || self()}
+    options = %{options | request: nil, owner: options.owner || caller()}
 
     case GenServer.start(__MODULE__, {self(), options, place, frame}) do
       {:error, {:shutdown, reason}} -> {:error, reason}
       answer -> answer
+    end
+  end
+
+  # A supervisor would only log what it is told.
+  defp caller do
+    case Process.get(:"$initial_call") do
+      {:supervisor, _module, _arity} -> {:supervisor, self()}
+      _other -> self()
     end
   end
 
@@ -99,7 +109,10 @@ defmodule Linx.Process.Session do
     {:ok, %__MODULE__{outbox: Outbox.new(port), id: id, agent: {agent, monitor}}}
   end
 
-  defp own(state, owner), do: %{state | owner: owner, owner_monitor: Process.monitor(owner)}
+  defp own(state, {:supervisor, owner}), do: %{own(state, owner) | hears?: false}
+
+  defp own(state, owner),
+    do: %{state | owner: owner, owner_monitor: Process.monitor(owner), hears?: true}
 
   @impl true
   def handle_call({:set_owner, owner}, _from, state) do
@@ -213,6 +226,8 @@ defmodule Linx.Process.Session do
     GenServer.reply(from, answer)
     state
   end
+
+  defp act({:tell, _message}, %{hears?: false} = state), do: state
 
   defp act({:tell, message}, state) do
     send(state.owner, addressed(message, state.tag))
