@@ -17,6 +17,7 @@
 #include "close_fds.h"
 #include "descendants.h"
 #include "guard.h"
+#include "handover.h"
 #include "proc_stat.h"
 #include "raw_syscall.h"
 #include "usage.h"
@@ -30,9 +31,8 @@ constexpr struct timespec kPass = {0, 20'000'000};
 constexpr size_t kSharedStack = 64 << 10;
 
 struct Init {
-  const InitPlan& plan;
-  ChildPlan child;  // what the workload runs from, which may share this memory for a while
-  int signals = -1;
+  InitPlan plan;  // the workload may run from it for a while, sharing this memory
+  int signals;
   int workload_pidfd = -1;
   pid_t workload = 0;
   bool agent_gone = false;
@@ -42,7 +42,7 @@ struct Init {
   Usage usage;
   bool execed = false;
 
-  explicit Init(const InitPlan& p) : plan(p), child(p.child) {}
+  explicit Init(const InitPlan& p, int signal_fd = -1) : plan(p), signals(signal_fd) {}
 };
 
 int EnterChild(void* plan) { RunChild(*static_cast<const ChildPlan*>(plan)); }
@@ -73,13 +73,14 @@ void OpenSignals(Init* init) {
 
 // `stack` lives as long as the init does.
 void LaunchWorkload(Init* init, char* stack) {
-  init->child.parent = static_cast<pid_t>(raw::Call(SYS_getpid));
+  ChildPlan& child = init->plan.child;
+  child.parent = static_cast<pid_t>(raw::Call(SYS_getpid));
   long made;
   if (init->plan.share_memory) {
-    made = CloneSharing(0, EnterChild, &init->child, stack, kSharedStack, &init->workload_pidfd);
+    made = CloneSharing(0, EnterChild, &child, stack, kSharedStack, &init->workload_pidfd);
   } else {
     made = Fork(init->plan.workload_flags, &init->workload_pidfd);
-    if (made == 0) RunChild(init->child);
+    if (made == 0) RunChild(child);
   }
   if (made < 0) Fail(*init, Stage::clone, made);
   init->workload = static_cast<pid_t>(made);
@@ -153,6 +154,35 @@ void ReportEnd(const Init& init) {
   SendReport(init.plan.channel, report, -1);
 }
 
+// The workload's stdio and channel are the workload's alone: nobody waits for our copies to close.
+void KeepOwnFds(const Init& init) {
+  const InitPlan& plan = init.plan;
+  int kept[] = {plan.channel, plan.proc_fd, init.signals, init.workload_pidfd};
+  CloseAllBut(plan.image.base != nullptr ? 3 : 0, kept, 4);
+}
+
+// The fds that come with a plan must not take the numbers to which they are to be copied.
+const InitPlan* AwaitPlan(const InitPlan& last) {
+  for (int fd = 0; fd < 3; ++fd) raw::Call(SYS_dup3, last.proc_fd, fd, O_CLOEXEC);
+  return ReceivePlan(last.channel, last.image);
+}
+
+// One session, from the making of the workload to the word that nothing of it is left.
+void Serve(Init* init, char* stack) {
+  LaunchWorkload(init, stack);
+  KeepOwnFds(*init);
+  while (!init->ended && (!init->agent_gone || init->plan.linger)) {
+    Await(init, nullptr);
+    Reap(init);
+  }
+  KillTheRest(init);
+  raw::Call(SYS_close, init->workload_pidfd);
+  // The next session is to find nothing of this one's.
+  const InitImage& image = init->plan.image;
+  if (image.base != nullptr) explicit_bzero(image.base, image.used);
+  ReportEnd(*init);
+}
+
 }  // namespace
 
 void RunInit(const InitPlan& plan) {
@@ -169,17 +199,13 @@ void RunInit(const InitPlan& plan) {
   // One that was stopped must see its agent's end.
   raw::Call(SYS_prctl, PR_SET_PDEATHSIG, SIGCONT, 0, 0, 0);
   OpenSignals(&init);
-  LaunchWorkload(&init, stack);
-  // The workload's stdio and channel are the workload's alone: nobody waits for our copies to
-  // close.
-  int kept[] = {plan.channel, plan.proc_fd, init.signals, init.workload_pidfd};
-  CloseAllBut(0, kept, 4);
-  while (!init.ended && (!init.agent_gone || plan.linger)) {
-    Await(&init, nullptr);
-    Reap(&init);
+  Serve(&init, stack);
+  while (init.plan.image.base != nullptr) {
+    const InitPlan* next = AwaitPlan(init.plan);
+    if (next == nullptr) break;
+    init = Init(*next, init.signals);
+    Serve(&init, stack);
   }
-  KillTheRest(&init);
-  ReportEnd(init);
   raw::Exit(0);
 }
 

@@ -5,11 +5,19 @@
 #ifndef LINX_INIT_H_
 #define LINX_INIT_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "child.h"
 
 namespace linx {
+
+// The memory that holds a plan, at the same address in the agent and in its forks.
+struct InitImage {
+  char* base = nullptr;
+  size_t size = 0;
+  size_t used = 0;
+};
 
 struct InitPlan {
   ChildPlan child;
@@ -20,10 +28,12 @@ struct InitPlan {
   bool linger = false;          // the workload may outlive the agent
   bool share_memory = false;    // the workload shares the init's memory until it execs
   bool foreign_pids = false;    // the init counts pids otherwise than the agent does
+  InitImage image;              // where it takes further plans; none: it serves one session
 };
 
 // Never returns. Reports `launched` with the workload's pidfd or `failed`, then `ended` when the
-// workload and all that it left behind are dead.
+// workload and all that it left behind are dead. One with an image then waits for its next plan, or
+// for the end of its channel.
 [[noreturn]] void RunInit(const InitPlan& plan);
 
 // Sends a report, with a file descriptor unless `fd` is negative. Returns 0 or a negative errno.

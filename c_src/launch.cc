@@ -6,10 +6,13 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <new>
+#include <optional>
 #include <utility>
 
 #include "child_image.h"
 #include "clone.h"
+#include "handover.h"
 #include "init.h"
 #include "private_heap.h"
 #include "raw_syscall.h"
@@ -19,6 +22,8 @@ namespace {
 
 constexpr size_t kStackSize = 64 << 10;
 constexpr size_t kIdleRegions = 64;
+// Of most plans: then the image stays where it is. Untouched pages cost nothing.
+constexpr size_t kImageSize = 256u << 10;
 
 // Sanitizers keep per-process state in memory that a child must not share.
 #ifdef LINX_SANITIZED
@@ -64,80 +69,108 @@ InitPlan InitOf(const Plan& plan, const ChildPlan& child, int proc_fd) {
 
 }  // namespace
 
-struct Launcher::Ends {
-  Pair channel;
-  Pair control;
-};
-
 Status Launcher::Open() {
   proc_.Reset(open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!proc_) return Error::Last(Stage::open_proc, "/proc");
+  if (!image_.Ensure(kImageSize)) return Error::Last(Stage::memory);
   overflow_uid_ = ReadOverflowUid(proc_.get());
   // An empty range is EINVAL, where there is such a call.
   if (raw::Call(SYS_close_range, ~0u, 0, 0) != -ENOSYS) share_fds_ = CLONE_FILES;
   return {};
 }
 
-Result<Launcher::Ends> Launcher::MakeChannels(const Plan& plan) {
-  Ends ends;
-  Result<Pair> channel = MakePair();
-  if (!channel.ok()) return channel.error();
-  ends.channel = channel.Take();
-  if (plan.init || plan.mode == Mode::enter) {
-    Result<Pair> control = MakePair();
-    if (!control.ok()) return control.error();
-    ends.control = control.Take();
+Result<ChildPlan*> Launcher::MakeImage(const Plan& plan, const int (&stdio)[3]) {
+  const char* const before = image_.base();
+  if (!image_.Ensure(ChildImageSize(plan) + sizeof(InitPlan) + alignof(InitPlan))) {
+    return Error::Last(Stage::memory);
   }
-  return ends;
+  // They know it at its old address only.
+  if (image_.base() != before) idle_inits_.Clear();
+  ChildPlan* child = CopyPlan(plan, &image_);
+  for (int i = 0; i < 3; ++i) child->stdio[i] = stdio[i];
+  return child;
 }
 
 Result<Launched> Launcher::Spawn(const Plan& plan, const int (&stdio)[3]) {
-  Result<Ends> made = MakeChannels(plan);
-  if (!made.ok()) return made.error();
-  Ends ends = made.Take();
-  if (MaySpawnSharing(plan)) return SpawnSharing(plan, stdio, std::move(ends));
-
-  if (!image_.Ensure(ChildImageSize(plan)) || !HideHeapFromForks()) {
-    return Error::Last(Stage::memory);
-  }
-  ChildPlan* child = CopyPlan(plan, &image_);
-  child->channel = ends.channel.theirs.get();
-  for (int i = 0; i < 3; ++i) child->stdio[i] = stdio[i];
-  const bool pid_namespace = (plan.namespaces & CLONE_NEWPID) != 0;
-  // An init is born with the pid namespace whose PID 1 it is, and with the others that come along.
-  const uint64_t flags = plan.init && !pid_namespace ? 0 : plan.namespaces;
-
-  // On the stack, as all that the fork touches: `plan` is on the heap.
-  const bool with_init = plan.init;
-  InitPlan init = InitOf(plan, *child, proc_.get());
-  init.channel = ends.control.theirs.get();
-  init.pid_one = pid_namespace;
-  init.foreign_pids = pid_namespace;
-  init.workload_flags = plan.namespaces & ~flags;
-
+  Result<Pair> channel = MakePair();
+  if (!channel.ok()) return channel.error();
   Launched launched;
-  int pidfd = -1;
-  const long pid = Fork(flags | share_fds_, &pidfd);
-  if (pid == 0) {
-    if (with_init) RunInit(init);
-    RunChild(*child);
-  }
-  image_.Wipe();
-  if (pid < 0) return Error::Of(Stage::clone, static_cast<int>(-pid));
-  launched.direct = plan.init ? Launched::Direct::init : Launched::Direct::workload;
-  launched.process = {MoveHigh(UniqueFd(pidfd)), static_cast<pid_t>(pid)};
-  launched.channel = std::move(ends.channel.ours);
-  launched.control = std::move(ends.control.ours);
-  launched.lent = {std::move(ends.channel.theirs), std::move(ends.control.theirs)};
+  launched.channel = std::move(channel.value().ours);
+  launched.lent[0] = std::move(channel.value().theirs);
+  const Status made = MaySpawnSharing(plan) ? SpawnSharing(plan, stdio, &launched)
+                                            : SpawnFromImage(plan, stdio, &launched);
+  if (!made.ok()) return made.error();
   Adopt(launched.process.pid);
   return launched;
 }
 
-Result<Launched> Launcher::SpawnSharing(const Plan& plan, const int (&stdio)[3], Ends ends) {
+Status Launcher::SpawnFromImage(const Plan& plan, const int (&stdio)[3], Launched* launched) {
+  Result<ChildPlan*> image = MakeImage(plan, stdio);
+  if (!image.ok()) return image.error();
+  ChildPlan* child = image.value();
+  child->channel = launched->lent[0].get();
+  const bool pid_namespace = (plan.namespaces & CLONE_NEWPID) != 0;
+  // An init is born with the pid namespace whose PID 1 it is, and with the others that come along.
+  const uint64_t flags = plan.init && !pid_namespace ? 0 : plan.namespaces;
+  InitPlan* init = nullptr;
+  if (plan.init) {
+    launched->direct = Launched::Direct::init;
+    init = new (image_.TakeArray<InitPlan>(1)) InitPlan(InitOf(plan, *child, proc_.get()));
+    init->pid_one = pid_namespace;
+    init->foreign_pids = pid_namespace;
+    init->workload_flags = plan.namespaces & ~flags;
+    if (!pid_namespace) {
+      launched->image = image_.base();
+      init->image = {image_.base(), image_.size(), image_.used()};
+    }
+  }
+  const Status made = init != nullptr && GiveToIdle(*init, launched)
+                          ? Status()
+                          : Make(child, init, flags, launched);
+  image_.Wipe();
+  return made;
+}
+
+bool Launcher::GiveToIdle(const InitPlan& init, Launched* launched) {
+  if (launched->image == nullptr || image_.used() > kMaxHandover) return false;
+  while (std::optional<IdleInit> idle = idle_inits_.Take()) {
+    if (!SendPlan(idle->control.get(), image_, init)) {
+      IdleInits::End(*idle);
+      continue;
+    }
+    launched->process = std::move(idle->process);
+    launched->control = std::move(idle->control);
+    launched->lent = {};
+    return true;
+  }
+  return false;
+}
+
+Status Launcher::Make(ChildPlan* child, InitPlan* init, uint64_t flags, Launched* launched) {
+  if (init != nullptr) {
+    Result<Pair> control = MakePair();
+    if (!control.ok()) return control.error();
+    launched->control = std::move(control.value().ours);
+    launched->lent[1] = std::move(control.value().theirs);
+    init->channel = launched->lent[1].get();
+  }
+  if (!HideHeapFromForks()) return Error::Last(Stage::memory);
+  int pidfd = -1;
+  const long pid = Fork(flags | share_fds_, &pidfd);
+  if (pid == 0) {
+    if (init != nullptr) RunInit(*init);
+    RunChild(*child);
+  }
+  if (pid < 0) return Error::Of(Stage::clone, static_cast<int>(-pid));
+  launched->process = {MoveHigh(UniqueFd(pidfd)), static_cast<pid_t>(pid)};
+  return {};
+}
+
+Status Launcher::SpawnSharing(const Plan& plan, const int (&stdio)[3], Launched* launched) {
   Region region;
-  if (!idle_.empty()) {
-    region = std::move(idle_.back());
-    idle_.pop_back();
+  if (!regions_.empty()) {
+    region = std::move(regions_.back());
+    regions_.pop_back();
   }
   const size_t size = kStackSize + ChildImageSize(plan);
   const bool fresh = region.size() < size;
@@ -146,42 +179,38 @@ Result<Launched> Launcher::SpawnSharing(const Plan& plan, const int (&stdio)[3],
   }
   char* stack = region.Take(kStackSize, 16);
   ChildPlan* child = CopyPlan(plan, &region);
-  child->channel = ends.channel.theirs.get();
+  child->channel = launched->lent[0].get();
   for (int i = 0; i < 3; ++i) child->stdio[i] = stdio[i];
 
-  Launched launched;
   int pidfd = -1;
   const long pid = CloneSharing(share_fds_, EnterChild, child, stack, kStackSize, &pidfd);
   if (pid < 0) return Error::Of(Stage::clone, static_cast<int>(-pid));
-  launched.process = {MoveHigh(UniqueFd(pidfd)), static_cast<pid_t>(pid)};
-  launched.channel = std::move(ends.channel.ours);
-  launched.lent[0] = std::move(ends.channel.theirs);
-  launched.shared = std::move(region);
-  Adopt(launched.process.pid);
-  return launched;
+  launched->process = {MoveHigh(UniqueFd(pidfd)), static_cast<pid_t>(pid)};
+  launched->shared = std::move(region);
+  return {};
 }
 
 Result<Launched> Launcher::Enter(const Plan& plan, const int (&stdio)[3], int target,
                                  uint64_t join) {
-  Result<Ends> made = MakeChannels(plan);
-  if (!made.ok()) return made.error();
-  Ends ends = made.Take();
-  if (!image_.Ensure(ChildImageSize(plan)) || !HideHeapFromForks()) {
-    return Error::Last(Stage::memory);
-  }
-  ChildPlan* child = CopyPlan(plan, &image_);
-  child->channel = ends.channel.theirs.get();
-  for (int i = 0; i < 3; ++i) child->stdio[i] = stdio[i];
+  Result<Pair> channel = MakePair();
+  if (!channel.ok()) return channel.error();
+  Result<Pair> control = MakePair();
+  if (!control.ok()) return control.error();
+  Result<ChildPlan*> image = MakeImage(plan, stdio);
+  if (!image.ok()) return image.error();
+  ChildPlan* child = image.value();
+  child->channel = channel.value().theirs.get();
 
   EnterPlan enter;  // on the stack, as all that the fork touches
   enter.init = InitOf(plan, *child, proc_.get());
-  enter.init.channel = ends.control.theirs.get();
+  enter.init.channel = control.value().theirs.get();
   enter.init.foreign_pids = (join & CLONE_NEWPID) != 0;
   enter.namespaces = join;
   enter.target_pidfd = target;
   enter.with_init = plan.init;
   enter.overflow_uid = overflow_uid_;
 
+  if (!HideHeapFromForks()) return Error::Last(Stage::memory);
   int pidfd = -1;
   const long pid = Fork(0, &pidfd);
   if (pid == 0) RunEnterHelper(&enter);
@@ -190,8 +219,8 @@ Result<Launched> Launcher::Enter(const Plan& plan, const int (&stdio)[3], int ta
   Launched launched;
   launched.direct = Launched::Direct::helper;
   launched.process = {MoveHigh(UniqueFd(pidfd)), static_cast<pid_t>(pid)};
-  launched.channel = std::move(ends.channel.ours);
-  launched.control = std::move(ends.control.ours);
+  launched.channel = std::move(channel.value().ours);
+  launched.control = std::move(control.value().ours);
   Adopt(launched.process.pid);
   return launched;
 }
@@ -199,7 +228,12 @@ Result<Launched> Launcher::Enter(const Plan& plan, const int (&stdio)[3], int ta
 void Launcher::Recycle(Region shared) {
   if (!shared) return;
   shared.Rewind();
-  if (idle_.size() < kIdleRegions) idle_.push_back(std::move(shared));
+  if (regions_.size() < kIdleRegions) regions_.push_back(std::move(shared));
+}
+
+void Launcher::Recycle(IdleInit init, const char* image) {
+  children_.erase(init.process.pid);
+  if (image != nullptr && image == image_.base()) return idle_inits_.Keep(std::move(init));
 }
 
 }  // namespace linx

@@ -9,18 +9,14 @@
 #include <vector>
 
 #include "enter.h"
+#include "idle_inits.h"
 #include "launch_memory.h"
+#include "offspring.h"
 #include "request.h"
 #include "result.h"
 #include "unique_fd.h"
 
 namespace linx {
-
-// A process of the agent's own, until it is reaped.
-struct Offspring {
-  UniqueFd pidfd;
-  pid_t pid = 0;
-};
 
 struct Launched {
   enum class Direct { workload, init, helper };
@@ -32,6 +28,7 @@ struct Launched {
   // which is before its first report: until then they stay open here, and so do its stdio fds.
   std::array<UniqueFd, 2> lent;
   Region shared;  // a child that shares the agent's memory runs from it until `channel` ends
+  const char* image = nullptr;  // of an init that can serve again: where it takes plans
 };
 
 // What the launches of one agent share: the host's /proc, the memory that children start from, and
@@ -48,25 +45,40 @@ class Launcher {
 
   // A Region comes back once its child has exec'd or died.
   void Recycle(Region shared);
+  // An init comes back once its session is over; `image` is the launch's. One that cannot serve
+  // again ends.
+  void Recycle(IdleInit init, const char* image);
+  // A child has died that may have been an idle init.
+  void BuryIdle(pid_t pid) { idle_inits_.Bury(pid); }
 
   int proc_fd() const { return proc_.get(); }
   void Adopt(pid_t pid) { children_.insert(pid); }
-  void Forget(pid_t pid) { children_.erase(pid); }
-  bool Knows(pid_t pid) const { return children_.count(pid) != 0; }
+  // It is reaped.
+  void Forget(pid_t pid) {
+    children_.erase(pid);
+    last_reaped_ = pid;
+  }
+  pid_t last_reaped() const { return last_reaped_; }
+  bool Knows(pid_t pid) const { return children_.count(pid) != 0 || idle_inits_.Has(pid); }
   // While an enter helper runs, its child may be the agent's before the agent knows it.
   void BeginEnter() { ++entering_; }
   void EndEnter() { --entering_; }
   bool entering() const { return entering_ > 0; }
 
  private:
-  struct Ends;
-  Result<Ends> MakeChannels(const Plan& plan);
-  Result<Launched> SpawnSharing(const Plan& plan, const int (&stdio)[3], Ends ends);
+  // Each answers for what its name says, in `launched`.
+  Status SpawnSharing(const Plan& plan, const int (&stdio)[3], Launched* launched);
+  Status SpawnFromImage(const Plan& plan, const int (&stdio)[3], Launched* launched);
+  Status Make(ChildPlan* child, InitPlan* init, uint64_t flags, Launched* launched);
+  bool GiveToIdle(const InitPlan& init, Launched* launched);
+  Result<ChildPlan*> MakeImage(const Plan& plan, const int (&stdio)[3]);
 
   UniqueFd proc_;
   Region image_;
-  std::vector<Region> idle_;
+  std::vector<Region> regions_;
+  IdleInits idle_inits_;
   std::unordered_set<pid_t> children_;
+  pid_t last_reaped_ = 0;
   int entering_ = 0;
   uint64_t share_fds_ = 0;  // CLONE_FILES where close_range(2) can end the sharing (Linux 5.9)
   uint32_t overflow_uid_ = 65534;

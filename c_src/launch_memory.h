@@ -34,6 +34,7 @@ class Region {
 
   char* base() const { return base_; }
   size_t size() const { return size_; }
+  size_t used() const { return used_; }
   explicit operator bool() const { return base_ != nullptr; }
 
  private:

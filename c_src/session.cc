@@ -85,8 +85,18 @@ void Session::OnReady(pid_t ns_pid) {
   stdio_ = StdioFds();  // the child has its own by now
   child_pid_ = ns_pid;
   if (!plan_.auto_proceed) released_us_ = MonotonicUs();
-  state_ = checkpoint_.passed() ? SessionState::proceeding : SessionState::ready;
-  events_.Ready(ns_pid);
+  if (checkpoint_.passed()) {
+    // Nobody can act on it: it is said together with what comes next.
+    state_ = SessionState::proceeding;
+    ready_due_ = true;
+  } else {
+    state_ = SessionState::ready;
+    events_.Ready(ns_pid);
+  }
+}
+
+void Session::SayReady() {
+  if (std::exchange(ready_due_, false)) events_.Ready(child_pid_);
 }
 
 void Session::OnFailed(const Error& error) {
@@ -94,6 +104,7 @@ void Session::OnFailed(const Error& error) {
 }
 
 void Session::OnRunning() {
+  SayReady();
   // An abort that came too late for that: the workload ends as a running one that is killed.
   aborting_ = false;
   state_ = SessionState::running;
@@ -121,6 +132,7 @@ void Session::SayUsage() {
 }
 
 void Session::Finish() {
+  SayReady();
   SayUsage();
   if (error_) return Fail(*error_);
   if (aborting_) {
@@ -139,6 +151,7 @@ void Session::Finish() {
 }
 
 void Session::Fail(const Error& error) {
+  SayReady();
   outcome_ = OutcomeOf(error.stage);
   events_.Failed(error);
   Close();

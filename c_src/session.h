@@ -98,6 +98,7 @@ class Session final : private WorkloadListener {
 
   void OpenInputs();
   void Launch();
+  void SayReady();
   template <typename OneCommand>
   void OrderChild(CommandName name, const OneCommand& command);
   template <typename OneCommand>
@@ -128,6 +129,7 @@ class Session final : private WorkloadListener {
   uint64_t released_us_ = 0;  // when the child was let go on to its exec
   std::optional<Error> error_;
   std::optional<End> end_;
+  bool ready_due_ = false;
   bool aborting_ = false;  // before running
 };
 

@@ -31,14 +31,17 @@ bool KillStrays(const Launcher& launcher) {
   return search.found > 0;
 }
 
-void ReapStrays(const Launcher& launcher, pid_t hint) {
+void ReapStrays(Launcher& launcher, pid_t hint) {
   if (hint != 0) {
+    if (hint == launcher.last_reaped()) return;
+    launcher.BuryIdle(hint);
     if (!launcher.Knows(hint) && !launcher.entering()) waitpid(hint, nullptr, WNOHANG);
     return;
   }
   for (;;) {
     siginfo_t info = {};
     if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0) return;
+    launcher.BuryIdle(info.si_pid);
     // The first of the dead belongs to a session, whose own event will reap it: again later.
     if (launcher.Knows(info.si_pid) || launcher.entering()) return;
     waitpid(info.si_pid, nullptr, WNOHANG);

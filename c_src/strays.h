@@ -10,9 +10,10 @@ namespace linx {
 // killed with all below them. True while there may be more, so that another pass is needed.
 bool KillStrays(const Launcher& launcher);
 
-// Reaps the dead among them and leaves the living alone: orphans of sessions without an init, which
-// nobody promised to end. `hint` is a pid that died, or 0 to look through all children.
-void ReapStrays(const Launcher& launcher, pid_t hint);
+// Reaps the dead among them, and idle inits that have died, and leaves the living alone: orphans of
+// sessions without an init, which nobody promised to end. `hint` is a pid that died, or 0 to look
+// through all children.
+void ReapStrays(Launcher& launcher, pid_t hint);
 
 }  // namespace linx
 

@@ -96,6 +96,7 @@ void Workload::Start(Launched launched) {
   control_ = std::move(launched.control);
   shared_ = std::move(launched.shared);
   lent_ = std::move(launched.lent);
+  image_ = launched.image;
   Offspring process = std::move(launched.process);
   switch (launched.direct) {
     case Launched::Direct::workload:
@@ -313,8 +314,22 @@ bool Workload::SettleHelper() {
   return true;
 }
 
+// One that has said its last word has nothing left to do. It serves again unless it may be dying of
+// a SIGKILL; then, and where it cannot, its channel's end ends it. False where it must be awaited.
+bool Workload::DismissInit() {
+  if (!end_ || !control_) return false;
+  control_watch_.Reset();
+  if (image_ == nullptr || kill_ticks_ >= kInitTicks) {
+    control_.Reset();
+    return false;
+  }
+  init_watch_.Reset();
+  context_.launcher.Recycle({std::exchange(init_, {}), std::move(control_)}, image_);
+  return true;
+}
+
 bool Workload::SettleInit() {
-  if (init_.pid != 0) {
+  if (init_.pid != 0 && !DismissInit()) {
     siginfo_t info;
     if (Wait(init_.pidfd.get(), &info, 0) == 0) return false;
     // Where it died before its first word nobody else holds the control's other end.

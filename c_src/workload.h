@@ -99,6 +99,7 @@ class Workload {
   void SayRunning();
   void Lose();
 
+  bool DismissInit();
   bool SettleHelper();
   bool SettleInit();
   bool SettleWorkload();
@@ -113,6 +114,7 @@ class Workload {
   UniqueFd channel_, control_;
   std::array<UniqueFd, 2> lent_;
   Region shared_;
+  const char* image_ = nullptr;  // see Launched
   EventLoop::Watch channel_watch_, control_watch_, helper_watch_, init_watch_, workload_watch_;
   EventLoop::Timer kill_timer_;
 
