@@ -8,10 +8,6 @@
 
 namespace linx {
 
-void IdleInits::Keep(IdleInit init) {
-  if (inits_.size() < kMax) inits_.push_back(std::move(init));
-}
-
 std::optional<IdleInit> IdleInits::Take() {
   if (inits_.empty()) return std::nullopt;
   IdleInit taken = std::move(inits_.back());

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "offspring.h"
@@ -27,8 +28,8 @@ class IdleInits {
   IdleInits(const IdleInits&) = delete;
   ~IdleInits() { Clear(); }
 
-  // Keeps it, or ends it where there are enough.
-  void Keep(IdleInit init);
+  bool full() const { return inits_.size() >= kMax; }
+  void Keep(IdleInit init) { inits_.push_back(std::move(init)); }
   // The one that worked last; none where none is there.
   std::optional<IdleInit> Take();
   bool Has(pid_t pid) const;

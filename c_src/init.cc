@@ -30,6 +30,8 @@ constexpr struct timespec kPass = {0, 20'000'000};
 
 constexpr size_t kSharedStack = 64 << 10;
 
+constexpr char kName[] = "linx_init";
+
 struct Init {
   InitPlan plan;  // the workload may run from it for a while, sharing this memory
   int signals;
@@ -161,10 +163,14 @@ void KeepOwnFds(const Init& init) {
   CloseAllBut(plan.image.base != nullptr ? 3 : 0, kept, 4);
 }
 
+void SetName(const char* name) { raw::Call(SYS_prctl, PR_SET_NAME, name, 0, 0, 0); }
+
 // The fds that come with a plan must not take the numbers to which they are to be copied.
 const InitPlan* AwaitPlan(const InitPlan& last) {
   for (int fd = 0; fd < 3; ++fd) raw::Call(SYS_dup3, last.proc_fd, fd, O_CLOEXEC);
-  return ReceivePlan(last.channel, last.image);
+  const InitPlan* plan = ReceivePlan(last.channel, last.image);
+  SetName(kName);
+  return plan;
 }
 
 // One session, from the making of the workload to the word that nothing of it is left.
@@ -179,7 +185,10 @@ void Serve(Init* init, char* stack) {
   raw::Call(SYS_close, init->workload_pidfd);
   // The next session is to find nothing of this one's.
   const InitImage& image = init->plan.image;
-  if (image.base != nullptr) explicit_bzero(image.base, image.used);
+  if (image.base != nullptr) {
+    explicit_bzero(image.base, image.used);
+    SetName("linx_idle");
+  }
   ReportEnd(*init);
 }
 
@@ -188,7 +197,7 @@ void Serve(Init* init, char* stack) {
 void RunInit(const InitPlan& plan) {
   Init init(plan);
   alignas(16) char stack[kSharedStack];
-  raw::Call(SYS_prctl, PR_SET_NAME, "linx_init", 0, 0, 0);
+  SetName(kName);
   const long closed = CloseOthers(plan);
   if (closed < 0) Fail(init, Stage::close_range, closed);
   if (plan.foreign_pids && !plan.pid_one) {

@@ -231,9 +231,11 @@ void Launcher::Recycle(Region shared) {
   if (regions_.size() < kIdleRegions) regions_.push_back(std::move(shared));
 }
 
-void Launcher::Recycle(IdleInit init, const char* image) {
-  children_.erase(init.process.pid);
-  if (image != nullptr && image == image_.base()) return idle_inits_.Keep(std::move(init));
+bool Launcher::Recycle(IdleInit* init, const char* image) {
+  if (image == nullptr || image != image_.base() || idle_inits_.full()) return false;
+  children_.erase(init->process.pid);
+  idle_inits_.Keep(std::move(*init));
+  return true;
 }
 
 }  // namespace linx

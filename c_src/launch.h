@@ -45,9 +45,9 @@ class Launcher {
 
   // A Region comes back once its child has exec'd or died.
   void Recycle(Region shared);
-  // An init comes back once its session is over; `image` is the launch's. One that cannot serve
-  // again ends.
-  void Recycle(IdleInit init, const char* image);
+  // An init comes back once its session is over; `image` is the launch's. False where it is of no
+  // use any more, and then it is not taken.
+  bool Recycle(IdleInit* init, const char* image);
   // A child has died that may have been an idle init.
   void BuryIdle(pid_t pid) { idle_inits_.Bury(pid); }
 

@@ -235,7 +235,6 @@ void SessionTable::WindDown() {
 }
 
 bool SessionTable::EndTurn() {
-  for (const uint64_t key : std::exchange(notices_.ended, {})) Bury(key);
   if (output_open_ && outbox_.Flush(out_fd_) == Io::error) {
     output_open_ = false;
     out_watch_.Reset();
@@ -245,6 +244,9 @@ bool SessionTable::EndTurn() {
   // Nobody hears the rest.
   if (!output_open_) outbox_.Discard();
   WatchChannel();
+  // Last: output that goes on, or a channel that has closed, may have ended sessions only now, and
+  // no event would come for them.
+  for (const uint64_t key : std::exchange(notices_.ended, {})) Bury(key);
   const bool said = !output_open_ || outbox_.pending() == 0;
   return !((finished_ || winding_down_) && sessions_.empty() && said);
 }

@@ -319,13 +319,14 @@ bool Workload::SettleHelper() {
 bool Workload::DismissInit() {
   if (!end_ || !control_) return false;
   control_watch_.Reset();
-  if (image_ == nullptr || kill_ticks_ >= kInitTicks) {
-    control_.Reset();
-    return false;
+  IdleInit init{std::move(init_), std::move(control_)};
+  if (kill_ticks_ < kInitTicks && context_.launcher.Recycle(&init, image_)) {
+    init_watch_.Reset();
+    init_ = {};
+    return true;
   }
-  init_watch_.Reset();
-  context_.launcher.Recycle({std::exchange(init_, {}), std::move(control_)}, image_);
-  return true;
+  init_ = std::move(init.process);
+  return false;
 }
 
 bool Workload::SettleInit() {

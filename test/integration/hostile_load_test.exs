@@ -57,7 +57,6 @@ defmodule Linx.Integration.HostileLoadTest do
         request = request(world, %{argv: argv, init: init, auto_proceed: true})
         Wire.say(wire, {id, {:spawn, request}})
         assert_receive {^wire, {^id, {:status, :spawned, _}}}
-        assert_receive {^wire, {^id, {:status, :ready, _}}}
         Hold.assert_wanted(holder)
         assert_served(wire, world)
         refute_received {^wire, {^id, _}}
@@ -241,7 +240,10 @@ defmodule Linx.Integration.HostileLoadTest do
       agent_fds: total(:fds),
       agent_bytes: total(:resident_bytes),
       agent_children:
-        Enum.sort(for guard <- Leftovers.guards(), do: Leftovers.descendants(guard)),
+        Enum.sum(
+          for guard <- Leftovers.guards(),
+              do: length(Leftovers.descendants(guard) -- Leftovers.idle_inits())
+        ),
       beam_fds: length(File.ls!("/proc/self/fd")),
       beam_processes: length(Process.list()),
       beam_ports: length(Port.list()),
@@ -266,7 +268,8 @@ defmodule Linx.Integration.HostileLoadTest do
   defp assert_as(before) do
     now = measure()
     bytes = Map.keys(@breath)
-    assert Map.drop(now, bytes) == Map.drop(before, bytes)
+    # Fewer where something of an earlier test was still on its way out.
+    for {key, count} <- Map.drop(now, bytes), do: assert(count <= before[key], "#{key} grew")
     for key <- bytes, do: assert(now[key] - before[key] < @breath[key], "#{key} grew")
   end
 end

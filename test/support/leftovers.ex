@@ -25,7 +25,7 @@ defmodule Linx.Test.Leftovers do
   def mark,
     do: if(System.get_env(@mark) == nil, do: System.put_env(@mark, System.pid()), else: :ok)
 
-  @doc "What there is now. An agent of the pool and its guard do not count."
+  @doc "What there is now. An agent of the pool, its guard and its idle inits do not count."
   @spec look() :: t
   def look do
     %{
@@ -59,6 +59,10 @@ defmodule Linx.Test.Leftovers do
     for {_slot, _agent, port} <- :ets.tab2list(Pool), pid = Program.os_pid(port), do: pid
   end
 
+  @doc "The pids of the inits that wait for their next session."
+  @spec idle_inits() :: [pos_integer]
+  def idle_inits, do: for({pid, _parent, "linx_idle"} <- table(), do: pid)
+
   @doc "Every process with its parent and name, as `/proc` has them."
   @spec table() :: [{pid :: pos_integer, parent :: non_neg_integer, name :: String.t()}]
   def table do
@@ -84,15 +88,14 @@ defmodule Linx.Test.Leftovers do
     guards = guards()
     agents = for {pid, parent, "linx_process"} <- table, parent in guards, do: pid
 
-    # Made ahead of need, one for each agent.
-    standbys = for {pid, parent, "linx_standby"} <- table, parent in agents, do: pid
+    idle = for {pid, parent, "linx_idle"} <- table, parent in agents, do: pid
     # The BEAM's own: what starts its ports, and its name resolver.
     own = for {pid, _, name} <- table, name in ["erl_child_setup", "inet_gethost"], do: pid
     below = descendants(table, beam)
 
     for {pid, parent, name} <- table,
         pid in below or marked?(pid),
-        pid not in [beam | guards ++ agents ++ standbys ++ own],
+        pid not in [beam | guards ++ agents ++ idle ++ own],
         do: "#{pid} (#{name}) below #{parent}"
   end
 
