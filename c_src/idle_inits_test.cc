@@ -87,6 +87,7 @@ struct Envelope : test::Beam {
   void Start(uint64_t id, const std::string& script, test::Pairs pairs) {
     pairs.push_back(Flag("init"));
     pairs.push_back(Flag("auto_proceed"));
+    pairs.push_back(Flag("usage", false));
     Send(InEnvelope(id, test::Shell(script, pairs)));
     const std::string lead = "{" + std::to_string(id) + ", ";
     const pid_t pid = NextReady(lead);
