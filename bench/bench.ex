@@ -3,7 +3,17 @@ defmodule Linx.Bench do
   The rows of `mix linx.bench`, and a run of some of them.
   """
 
-  alias Linx.Bench.{FootprintRows, LatencyRows, Measure, Peers, Proc, Programs, Table}
+  alias Linx.Bench.{
+    FairnessRow,
+    FootprintRows,
+    LatencyRows,
+    Measure,
+    Peers,
+    Proc,
+    Programs,
+    Table
+  }
+
   alias Linx.Bench.ThroughputRows
 
   @type context :: %{
@@ -21,9 +31,12 @@ defmodule Linx.Bench do
     {5, &ThroughputRows.spawns/1},
     {6, &LatencyRows.spawn_isolated/1},
     {7, &LatencyRows.kill/1},
+    {8, &ThroughputRows.output/1},
     {9, &ThroughputRows.pty/1},
+    {10, &ThroughputRows.input/1},
     {11, &FootprintRows.memory/1},
-    {12, &FootprintRows.growth/1}
+    {12, &FootprintRows.growth/1},
+    {13, &FairnessRow.flooded/1}
   ]
 
   @doc "The numbers of all rows."

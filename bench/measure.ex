@@ -10,7 +10,8 @@ defmodule Linx.Bench.Measure do
       iex> Measure.verdicts(measure)
       [%{subject: "linx", target: "<= 0.45 x Port", ratio: 0.4, met: true}]
 
-  Targets are ratios of medians taken in one run, because machines differ and drift. A target
+  Targets are ratios taken in one run, because machines differ and drift: of medians, or of 99th
+  percentiles where the target's `:statistic` says so. A target
   against a contender that was not there has neither a ratio nor a verdict.
   """
 
@@ -29,6 +30,7 @@ defmodule Linx.Bench.Measure do
         }
   @type target :: %{
           subject: String.t(),
+          statistic: :p50 | :p99,
           bound: :at_most | :at_least,
           value: number,
           against: String.t() | nil
@@ -56,20 +58,24 @@ defmodule Linx.Bench.Measure do
   @doc "A target: the subject's median is at most `value` times that of `against`."
   @spec at_most(number, String.t() | nil, String.t()) :: target
   def at_most(value, against, subject \\ "linx") do
-    %{subject: subject, bound: :at_most, value: value, against: against}
+    %{subject: subject, statistic: :p50, bound: :at_most, value: value, against: against}
   end
 
   @doc "A target: the subject's median is at least `value` times that of `against`."
   @spec at_least(number, String.t() | nil, String.t()) :: target
   def at_least(value, against, subject \\ "linx") do
-    %{subject: subject, bound: :at_least, value: value, against: against}
+    %{subject: subject, statistic: :p50, bound: :at_least, value: value, against: against}
   end
 
   @doc "How each target of a measure came out. Without `against` the bound is in the unit."
   @spec verdicts(t) :: [verdict]
   def verdicts(%__MODULE__{} = measure) do
     Enum.map(measure.targets, fn target ->
-      ratio = ratio(median(measure, target.subject), base(measure, target.against))
+      ratio =
+        ratio(
+          value(measure, target.subject, target.statistic),
+          base(measure, target.against, target.statistic)
+        )
 
       %{
         subject: target.subject,
@@ -92,12 +98,14 @@ defmodule Linx.Bench.Measure do
     }
   end
 
-  defp median(measure, name) do
-    Enum.find_value(measure.figures, fn figure -> figure.name == name && figure.p50 end)
+  defp value(measure, name, statistic) do
+    Enum.find_value(measure.figures, fn figure ->
+      figure.name == name && Map.fetch!(figure, statistic)
+    end)
   end
 
-  defp base(_measure, nil), do: 1
-  defp base(measure, name), do: median(measure, name)
+  defp base(_measure, nil, _statistic), do: 1
+  defp base(measure, name, statistic), do: value(measure, name, statistic)
 
   defp ratio(nil, _), do: nil
   defp ratio(_, nil), do: nil
@@ -108,6 +116,10 @@ defmodule Linx.Bench.Measure do
   defp met?(:at_least, ratio, value), do: ratio >= value
 
   defp describe(%{against: nil} = target, unit), do: "#{sign(target)} #{target.value} #{unit}"
+
+  defp describe(%{statistic: :p99} = target, _unit),
+    do: "p99 #{sign(target)} #{target.value} x #{target.against}"
+
   defp describe(target, _unit), do: "#{sign(target)} #{target.value} x #{target.against}"
 
   defp sign(%{bound: :at_most}), do: "<="

@@ -81,6 +81,13 @@ defmodule Linx.Bench.Peers do
     count_erlexec_output(os_pid, 0)
   end
 
+  @doc "Runs a program under erlexec and counts the bytes that it wrote to a pipe."
+  @spec count_output_by_erlexec(Path.t(), [String.t()]) :: non_neg_integer
+  def count_output_by_erlexec(path, args) do
+    {:ok, _pid, os_pid} = exec(path, args, [:monitor, {:stdout, self()}])
+    count_erlexec_output(os_pid, 0)
+  end
+
   defp count_erlexec_output(os_pid, bytes) do
     receive do
       {:stdout, ^os_pid, data} -> count_erlexec_output(os_pid, bytes + byte_size(data))

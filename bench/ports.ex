@@ -17,26 +17,64 @@ defmodule Linx.Bench.Ports do
     :ok
   end
 
-  @doc "Runs a port program that sends frames on fd 4, and counts the bytes in them."
-  @spec count_frames(Path.t(), [String.t()]) :: non_neg_integer
-  def count_frames(path, args) do
-    port =
-      Port.open({:spawn_executable, path}, [
-        :binary,
-        :nouse_stdio,
-        :exit_status,
-        packet: 4,
-        args: args
-      ])
+  # The size in which input is handed over.
+  @piece 64 * 1024
 
-    count_frames_of(port, 0)
+  @doc "Runs a program as a port and counts the bytes that it wrote."
+  @spec count_output(Path.t(), [String.t()]) :: non_neg_integer
+  def count_output(path, args) do
+    {:spawn_executable, path}
+    |> Port.open([:binary, :exit_status, args: args])
+    |> count(0)
   end
 
-  defp count_frames_of(port, bytes) do
+  @doc "Runs a port program that sends frames on fd 4, and counts the bytes in them."
+  @spec count_frames(Path.t(), [String.t()]) :: non_neg_integer
+  def count_frames(path, args), do: path |> open_framed(args) |> count(0)
+
+  @doc "Runs a program as a port, gives it this many bytes, and waits for its exit status 0."
+  @spec feed(Path.t(), [String.t()], pos_integer) :: pos_integer
+  def feed(path, args, bytes) do
+    port = Port.open({:spawn_executable, path}, [:binary, :exit_status, args: args])
+    Enum.each(pieces(bytes), &Port.command(port, &1))
+    :ok = await_exit(port)
+    bytes
+  end
+
+  @doc "The same by a port program that reads frames from fd 3, the last of them empty."
+  @spec feed_frames(Path.t(), [String.t()], pos_integer) :: pos_integer
+  def feed_frames(path, args, bytes) do
+    port = open_framed(path, args)
+    Enum.each(pieces(bytes), &Port.command(port, &1))
+    Port.command(port, "")
+    :ok = await_exit(port)
+    bytes
+  end
+
+  @doc "This many bytes in pieces of one size, the last of them perhaps smaller."
+  @spec pieces(pos_integer) :: Enumerable.t()
+  def pieces(bytes) do
+    piece = :binary.copy("x", @piece)
+    whole = Stream.duplicate(piece, div(bytes, @piece))
+    rest = binary_part(piece, 0, rem(bytes, @piece))
+    if rest == "", do: whole, else: Stream.concat(whole, [rest])
+  end
+
+  defp open_framed(path, args) do
+    Port.open({:spawn_executable, path}, [
+      :binary,
+      :nouse_stdio,
+      :exit_status,
+      packet: 4,
+      args: args
+    ])
+  end
+
+  defp count(port, bytes) do
     receive do
-      {^port, {:data, data}} -> count_frames_of(port, bytes + byte_size(data))
+      {^port, {:data, data}} -> count(port, bytes + byte_size(data))
       {^port, {:exit_status, 0}} -> bytes
-      {^port, {:exit_status, status}} -> raise "the PTY's floor exited with status #{status}"
+      {^port, {:exit_status, status}} -> raise "a port program exited with status #{status}"
     end
   end
 

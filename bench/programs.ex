@@ -3,7 +3,8 @@ defmodule Linx.Bench.Programs do
   Builds the C programs of bench/ and says where they are.
   """
 
-  @names [:static, :idle, :pty_writer, :floor_port, :floor_namespaces, :floor_pty]
+  @names [:static, :idle, :writer, :reader] ++
+           [:floor_port, :floor_namespaces, :floor_pty, :floor_output, :floor_input]
 
   @doc "Builds the programs in `source` into `dir` with CMake; answers name to path."
   @spec build(Path.t(), Path.t()) :: %{atom => Path.t()}

@@ -3,6 +3,8 @@ defmodule Linx.Bench.Sessions do
   Programs run by Linx, by the shared agent. Every session here ends with its workload.
   """
 
+  alias Linx.Bench.Ports
+
   @all_namespaces [:user, :mount, :uts, :ipc, :cgroup, :net, :time, :pid]
 
   @doc "The options of a session: `auto_proceed`, no init, unless `extra` says otherwise."
@@ -54,6 +56,54 @@ defmodule Linx.Bench.Sessions do
     count_pty_of(0)
   end
 
+  @doc "Runs a program whose stdout is a pipe and counts the bytes that it wrote."
+  @spec count_output([String.t()]) :: non_neg_integer
+  def count_output(argv) do
+    {:ok, _session} = Linx.Process.spawn(options(argv, stdio: [stdout: :pipe]))
+    count_output_of(0)
+  end
+
+  @doc "Runs a program, gives it this many bytes on its stdin, and waits for its exit with 0."
+  @spec feed([String.t()], pos_integer) :: pos_integer
+  def feed(argv, bytes) do
+    {:ok, session} = Linx.Process.spawn(options(argv, stdio: [stdin: :pipe]))
+    await(:running)
+    Enum.each(Ports.pieces(bytes), &(:ok = Linx.Process.write(session, &1)))
+    await(:exited)
+    bytes
+  end
+
+  @doc """
+  Calls `fun` while `count` sessions write as much as is read of them, each to an owner of its own.
+  """
+  @spec with_flood(pos_integer, [String.t()], (() -> result)) :: result when result: var
+  def with_flood(count, argv, fun) do
+    {caller, barrier} = {self(), make_ref()}
+
+    owners =
+      for _ <- 1..count do
+        Task.async(fn ->
+          Process.flag(:trap_exit, true)
+          {:ok, session} = Linx.Process.spawn(options(argv, stdio: [stdout: :pipe]))
+          receive do: ({:linx_process, :stdout, _} -> send(caller, barrier))
+          drown(session, barrier)
+        end)
+      end
+
+    for _ <- owners, do: receive(do: (^barrier -> :ok))
+    result = fun.()
+    Enum.each(owners, &send(&1.pid, barrier))
+    Task.await_many(owners, :infinity)
+    result
+  end
+
+  defp drown(session, barrier) do
+    receive do
+      {:linx_process, :stdout, _} -> drown(session, barrier)
+      ^barrier -> Linx.Process.stop(session, 0)
+    end
+  end
+
   @doc """
   Calls `fun` while `count` sessions of `argv` are idle, and ends them.
 
@@ -90,6 +140,22 @@ defmodule Linx.Bench.Sessions do
 
       message when elem(message, 0) == :linx_process ->
         next(message, fn -> count_pty_of(bytes) end)
+    end
+  end
+
+  defp count_output_of(bytes) do
+    receive do
+      {:linx_process, :stdout, data} when is_binary(data) ->
+        count_output_of(bytes + byte_size(data))
+
+      {:linx_process, :stdout, :eof} ->
+        count_output_of(bytes)
+
+      {:linx_process, :exited, 0} ->
+        bytes
+
+      message when elem(message, 0) == :linx_process ->
+        next(message, fn -> count_output_of(bytes) end)
     end
   end
 

@@ -1,9 +1,11 @@
 defmodule Linx.Bench.ThroughputRows do
   @moduledoc """
-  Rows 5 and 9: how much is done in a time.
+  Rows 5 and 8 to 10: how much is done in a time.
   """
 
   alias Linx.Bench.{Contender, Floor, Measure, Peers, Ports, Race, Sessions}
+
+  @mebibyte 1024 * 1024
 
   @doc "Spawns a second with 8 and with 64 callers, of a static and of a dynamic program."
   @spec spawns(Linx.Bench.context()) :: [Measure.t()]
@@ -29,22 +31,42 @@ defmodule Linx.Bench.ThroughputRows do
     end
   end
 
+  @doc "Bytes through a pipe from stdout to a consumer in Elixir."
+  @spec output(Linx.Bench.context()) :: [Measure.t()]
+  def output(context) do
+    %{writer: writer, floor_output: floor_output} = context.programs
+
+    targets = [Measure.at_least(1.0, "Port"), Measure.at_least(1.4, "erlexec")]
+
+    transfer(context, 8, "from stdout", targets, [
+      rate("linx", :linx, &Sessions.count_output([writer, "#{&1}"])),
+      rate("Port", :peer, &Ports.count_output(writer, ["#{&1}"])),
+      rate("floor", :floor, &Ports.count_frames(floor_output, [writer, "#{&1}"]))
+      | by_erlexec(&Peers.count_output_by_erlexec(writer, ["#{&1}"]))
+    ])
+  end
+
+  @doc "Bytes from Elixir through a pipe to stdin."
+  @spec input(Linx.Bench.context()) :: [Measure.t()]
+  def input(context) do
+    %{reader: reader, floor_input: floor_input} = context.programs
+
+    transfer(context, 10, "into stdin", [Measure.at_least(1.0, "Port")], [
+      rate("linx", :linx, &Sessions.feed([reader, "#{&1}"], &1)),
+      rate("Port", :peer, &Ports.feed(reader, ["#{&1}"], &1)),
+      rate("floor", :floor, &Ports.feed_frames(floor_input, [reader, "#{&1}"], &1))
+    ])
+  end
+
   @doc "Bytes through a PTY to a consumer in Elixir."
   @spec pty(Linx.Bench.context()) :: [Measure.t()]
   def pty(context) do
-    %{pty_writer: writer, floor_pty: floor_pty} = context.programs
-
-    erlexec =
-      if Peers.available?(:erlexec) do
-        [rate("erlexec", :peer, &Peers.count_pty_by_erlexec(writer, ["#{&1}"]))]
-      else
-        []
-      end
+    %{writer: writer, floor_pty: floor_pty} = context.programs
 
     contenders = [
       rate("linx", :linx, &Sessions.count_pty([writer, "#{&1}"])),
       rate("floor", :floor, &Ports.count_frames(floor_pty, [writer, "#{&1}"]))
-      | erlexec
+      | by_erlexec(&Peers.count_pty_by_erlexec(writer, ["#{&1}"]))
     ]
 
     bytes = if context.quick, do: 2_000_000, else: 100_000_000
@@ -79,6 +101,25 @@ defmodule Linx.Bench.ThroughputRows do
       )
       | libraries
     ]
+  end
+
+  defp transfer(context, row, way, targets, contenders) do
+    bytes = if context.quick, do: 4 * @mebibyte, else: 1024 * @mebibyte
+    rounds = if context.quick, do: 1, else: 5
+
+    [
+      %Measure{
+        row: row,
+        work: "#{div(bytes, @mebibyte)} MiB #{way}",
+        unit: "MB/s",
+        figures: Race.run(contenders, rounds: rounds, count: bytes, warm_up: @mebibyte),
+        targets: targets
+      }
+    ]
+  end
+
+  defp by_erlexec(transfer) do
+    if Peers.available?(:erlexec), do: [rate("erlexec", :peer, transfer)], else: []
   end
 
   # One sample a block: how many megabytes a second the whole of it made.

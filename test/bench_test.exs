@@ -43,6 +43,14 @@ defmodule Linx.BenchTest do
                [figure("linx", :linx, 45)] |> measure(targets) |> Measure.verdicts()
     end
 
+    test "of 99th percentiles is judged by them" do
+      figures = [figure("linx", :linx, 30), %{figure("quiet", :linx, 10) | p99: 10}]
+      target = %{Measure.at_most(4, "quiet") | statistic: :p99}
+
+      assert [%{target: "p99 <= 4 x quiet", ratio: 6.0, met: false}] =
+               figures |> measure([target]) |> Measure.verdicts()
+    end
+
     test "without a contender is in the unit" do
       measure = measure([figure("linx", :linx, 0)], [Measure.at_most(0, nil)])
       assert [%{target: "<= 0 us", ratio: 0.0, met: true}] = Measure.verdicts(measure)
