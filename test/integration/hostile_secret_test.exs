@@ -34,6 +34,8 @@ defmodule Linx.Integration.HostileSecretTest do
         assert Memory.holds?(agent, piece(@long))
         assert_clean(wire, :spawn, "beside #{holder}")
         end_session(wire, id)
+        # Its init may serve this one.
+        assert_clean(wire, :init, "after #{holder}")
         # Nothing is forked between this one's memory and the next one's.
         {id, _pid} = Hostile.parked(wire, holder, secret_request(holder))
         end_session(wire, id)
