@@ -14,6 +14,10 @@ defmodule Linx.Agent.Program do
 
   alias Linx.Process.Error
 
+  # Bytes in the port's queue at which it is no longer busy, and at which it is. Its own limits are
+  # smaller than one piece of input, which would then be followed by a pause each time.
+  @busy_limits {256 * 1024, 1024 * 1024}
+
   @guard_check_ms 5
   @guard_checks 2000
 
@@ -41,7 +45,8 @@ defmodule Linx.Agent.Program do
   end
 
   defp open(path) do
-    {:ok, Port.open({:spawn_executable, path}, [:nouse_stdio, :binary, :exit_status, packet: 4])}
+    options = [:nouse_stdio, :binary, :exit_status, packet: 4, busy_limits_port: @busy_limits]
+    {:ok, Port.open({:spawn_executable, path}, options)}
   rescue
     error in ErlangError -> {:error, failure(error.original)}
     SystemLimitError -> {:error, failure(:emfile)}
