@@ -8,7 +8,7 @@ defmodule Linx.Integration.ChaosTest do
   use Linx.Case
 
   alias Linx.Test.Chaos
-  alias Linx.Test.Chaos.{Beam, Life, Plan, Processes}
+  alias Linx.Test.Chaos.{Beam, Life, Plan, Processes, Story}
 
   @rounds 400
   @at_once 10
@@ -46,7 +46,7 @@ defmodule Linx.Integration.ChaosTest do
       said(what, fn ->
         Linx.Process.stop(round.session, 0)
         Processes.assert_none("the end", [round.token])
-        Chaos.story(round, "the end")
+        Story.tell(round, "the end")
       end)
     end
   end
@@ -64,7 +64,7 @@ defmodule Linx.Integration.ChaosTest do
     %{os_pid: guard} = :sys.get_state(round.session)
     Processes.order(killer, "hunt #{plan.delay_us} 9 #{guard} #{Enum.join(depths, " ")}")
     # So that there is something to hunt at every depth.
-    if match?({:ready, _}, Chaos.await_first(round)), do: Linx.Process.proceed(round.session)
+    if match?({:ready, _}, Story.await_first(round)), do: Linx.Process.proceed(round.session)
     Processes.obeyed(killer)
     round
   end

@@ -7,7 +7,7 @@ defmodule Linx.Integration.HostileDeathTest do
   use Linx.Case
 
   alias Linx.Test.{Chaos, Leftovers}
-  alias Linx.Test.Chaos.{Beam, Processes}
+  alias Linx.Test.Chaos.{Beam, Processes, Story}
   alias Linx.Test.Hostile.Wire
 
   # The BEAM with one or two others. Not with guard, agent and init at once: then nobody is left.
@@ -50,7 +50,7 @@ defmodule Linx.Integration.HostileDeathTest do
       for {victims, round} <- rounds do
         what = "#{inspect(victims)} killed"
         Processes.assert_none(what, [round.token])
-        Chaos.story(round, what)
+        Story.tell(round, what)
       end
     end
   end

@@ -6,7 +6,7 @@ defmodule Linx.Integration.HostileRaceTest do
   use Linx.Case
 
   alias Linx.Test.Chaos
-  alias Linx.Test.Chaos.{Hold, Life, Processes}
+  alias Linx.Test.Chaos.{Hold, Life, Processes, Story}
   alias Linx.Test.Hostile.Wire
 
   @lives 300
@@ -47,7 +47,7 @@ defmodule Linx.Integration.HostileRaceTest do
 
         assert Linx.Process.abort(round.session) == {:error, :no_process}
         Processes.assert_none("#{stage}", [round.token])
-        Chaos.story(round, "#{stage}")
+        Story.tell(round, "#{stage}")
       end
     end
 
@@ -59,7 +59,7 @@ defmodule Linx.Integration.HostileRaceTest do
         if stage == :proceeding, do: Hold.release(round.holder)
         # Kept until it ran, so it ran.
         assert Linx.Process.wait(round.session, 5_000) == {:ok, {:signaled, 9}}
-        assert [{:ready, _}, {:running}, {:signaled, 9}] = Chaos.story(round, "#{stage}")
+        assert [{:ready, _}, {:running}, {:signaled, 9}] = Story.tell(round, "#{stage}")
         assert Linx.Process.signal(round.session, :sigkill) == {:error, :no_process}
       end
     end
@@ -70,7 +70,7 @@ defmodule Linx.Integration.HostileRaceTest do
         assert {:ok, outcome} = Linx.Process.stop(round.session, 100)
         if stage in [:starting, :spawned, :ready], do: assert(outcome == :aborted)
         Processes.assert_none("#{stage}", [round.token])
-        Chaos.story(round, "#{stage}")
+        Story.tell(round, "#{stage}")
       end
     end
 

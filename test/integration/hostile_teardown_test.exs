@@ -7,7 +7,7 @@ defmodule Linx.Integration.HostileTeardownTest do
   use Linx.Case
 
   alias Linx.Test.{Chaos, Parked}
-  alias Linx.Test.Chaos.{Cgroup, Processes}
+  alias Linx.Test.Chaos.{Cgroup, Processes, Story}
 
   @pids 50
   @sigsys 31
@@ -30,7 +30,7 @@ defmodule Linx.Integration.HostileTeardownTest do
           round = bomb(unquote(kind), world)
           Processes.kill(killer, Chaos.pids(round.token, victims))
           Processes.assert_none(inspect(victims), [round.token])
-          Chaos.story(round, inspect(victims))
+          Story.tell(round, inspect(victims))
         end
       end
 
@@ -127,7 +127,7 @@ defmodule Linx.Integration.HostileTeardownTest do
           if victims != [], do: Processes.kill(killer, Chaos.pids(round.token, victims))
           Linx.Process.stop(round.session, 50)
           Processes.assert_none("#{inspect(victims)} killed", [round.token])
-          Chaos.story(round, inspect(victims))
+          Story.tell(round, inspect(victims))
         end
       end
     end
@@ -173,7 +173,7 @@ defmodule Linx.Integration.HostileTeardownTest do
           # The workload's own death waits for somebody to thaw it.
           if victims == [:workload], do: Linx.Process.stop(round.session, 0)
           Processes.assert_none(inspect(victims), [round.token])
-          Chaos.story(round, inspect(victims))
+          Story.tell(round, inspect(victims))
         end
       end
     end
@@ -211,7 +211,7 @@ defmodule Linx.Integration.HostileTeardownTest do
         :ok = Linx.Seccomp.install(round.session, filter)
         :ok = Linx.Process.proceed(round.session)
         assert Linx.Process.wait(round.session, 5_000) == {:ok, {:signaled, @sigsys}}
-        assert Chaos.story(round, "filter") == [{:ready, pid}, {:signaled, @sigsys}]
+        assert Story.tell(round, "filter") == [{:ready, pid}, {:signaled, @sigsys}]
       end
 
       test "by itself was running and exited, #{kind}", %{world: world} do
@@ -221,7 +221,7 @@ defmodule Linx.Integration.HostileTeardownTest do
           pid = Chaos.await_ready(round)
           if not auto_proceed, do: :ok = Linx.Process.proceed(round.session)
           assert Linx.Process.wait(round.session, 5_000) == {:ok, {:exited, code}}
-          assert Chaos.story(round, "exit") == [{:ready, pid}, {:running}, {:exited, code}]
+          assert Story.tell(round, "exit") == [{:ready, pid}, {:running}, {:exited, code}]
         end
       end
     end

@@ -7,14 +7,14 @@ defmodule Linx.Test.Chaos do
       Chaos.reach(round)
       Processes.kill(world.killer, Chaos.pids(round.token, [:agent, :init]))
       Processes.assert_none("agent and init", [round.token])
-      Chaos.story(round)
+      Story.tell(round, "agent and init")
   """
 
   import ExUnit.Assertions
 
   alias Linx.Agent.Program
   alias Linx.Test.{FixtureProgram, Parked}
-  alias Linx.Test.Chaos.{Hold, Processes}
+  alias Linx.Test.Chaos.{Hold, Processes, Story}
 
   @stages [:starting, :spawned, :ready, :proceeding, :running]
   @tree ["stubborn", "daemon", "stopped"]
@@ -238,22 +238,9 @@ defmodule Linx.Test.Chaos do
   @doc "Waits for the checkpoint; answers the workload's pid."
   @spec await_ready(t) :: pos_integer
   def await_ready(round) do
-    assert {:ready, pid} = await_first(round)
+    assert {:ready, pid} = Story.await_first(round)
     pid
   end
-
-  @doc "Waits for the first message, without what every message starts with. It stays in the story."
-  @spec await_first(t) :: tuple
-  def await_first(%{token: token}) do
-    assert_receive message when elem(message, 0) == :linx_process and elem(message, 1) == token,
-                   10_000
-
-    first = untagged(message)
-    Process.put({__MODULE__, token}, [first])
-    first
-  end
-
-  defp untagged(message), do: message |> Tuple.delete_at(0) |> Tuple.delete_at(0)
 
   @doc "Waits until a program that writes without pause has to wait for its reader."
   @spec await_blocked(pos_integer) :: :ok
@@ -289,51 +276,4 @@ defmodule Linx.Test.Chaos do
        do: :workload
 
   defp role(_process, _agents), do: nil
-
-  @doc """
-  What the owner was told, without the tag, once everything of the round is gone. Fails unless it is
-  a legal story: in order, with exactly one end.
-  """
-  @spec story(t, String.t()) :: [tuple]
-  def story(%{token: token} = round, what) do
-    # The port closes when the guard is dead; whatever it had to say has then been heard.
-    Processes.await(fn -> no_port?(round.session) end, fn -> "#{what}: the port is open" end)
-    {:ok, info} = Linx.Process.info(round.session)
-    story = Process.get({__MODULE__, token}, []) ++ told(token)
-    assert legal?(story), "#{what}: told #{inspect(story)}, and info is #{inspect(info)}"
-    story
-  end
-
-  defp no_port?(session) do
-    {:links, links} = Process.info(session, :links)
-    not Enum.any?(links, &is_port/1)
-  end
-
-  defp told(token) do
-    receive do
-      message when elem(message, 0) == :linx_process and elem(message, 1) == token ->
-        [untagged(message) | told(token)]
-    after
-      0 -> []
-    end
-  end
-
-  @doc "Whether this is what an owner may be told, from the first message to the last."
-  @spec legal?([tuple]) :: boolean
-  def legal?([{:ready, _} | rest]), do: legal_from_ready?(rest)
-  def legal?(rest), do: ended_before_exec?(rest)
-
-  defp legal_from_ready?([:running | _]), do: false
-  defp legal_from_ready?([{:running} | rest]), do: ended_after_exec?(rest)
-  defp legal_from_ready?(rest), do: ended_before_exec?(rest)
-
-  defp ended_before_exec?([{:aborted}]), do: true
-  defp ended_before_exec?([{:signaled, _}]), do: true
-  defp ended_before_exec?([{:error, _, _}]), do: true
-  defp ended_before_exec?(_), do: false
-
-  defp ended_after_exec?([{:exited, _}]), do: true
-  defp ended_after_exec?([{:signaled, _}]), do: true
-  defp ended_after_exec?([{:error, _, _}]), do: true
-  defp ended_after_exec?(_), do: false
 end

@@ -9,7 +9,7 @@ defmodule Linx.Test.Chaos.Life do
   import ExUnit.Assertions
 
   alias Linx.Test.{Chaos, Parked}
-  alias Linx.Test.Chaos.Processes
+  alias Linx.Test.Chaos.{Processes, Story}
 
   @deadline_ms 20_000
   # For a message that may never come.
@@ -205,7 +205,7 @@ defmodule Linx.Test.Chaos.Life do
 
     assert {:ok, _} = Linx.Process.info(life.session)
     life = listen(life, fn _ -> true end, 0)
-    assert Chaos.legal?(life.told), describe(life)
+    assert Story.legal?(life.told), describe(life)
     assert outcome == outcome(List.last(life.told)), describe(life)
     assert Linx.Process.wait(life.session) == outcome, describe(life)
     assert true?(life, File.exists?(life.mark)), describe(life)
