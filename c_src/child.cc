@@ -4,6 +4,7 @@
 #include <linux/capability.h>
 #include <linux/keyctl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -44,6 +45,10 @@ struct Step {
 
 long Prctl(int option, unsigned long a = 0, unsigned long b = 0) {
   return raw::Call(SYS_prctl, option, a, b, 0, 0);
+}
+
+long FreshTime(Child* child) {
+  return child->plan.fresh_time ? raw::Call(SYS_unshare, CLONE_NEWTIME) : 0;
 }
 
 // The agent has every signal blocked and none ignored, so an empty mask is all that is missing.
@@ -215,10 +220,11 @@ long Exec(Child* child) {
 }
 
 constexpr Step kUntilReady[] = {
-    {Stage::signals, UnblockSignals},     {Stage::close_range, CloseOthers},
-    {Stage::setsid, NewSession},          {Stage::keyring, NewKeyring},
-    {Stage::pdeathsig, ArmDeathSignal},   {Stage::dumpable, SetDumpable},
-    {Stage::no_new_privs, SetNoNewPrivs}, {Stage::ready_frame, ReportReady},
+    {Stage::clone, FreshTime},         {Stage::signals, UnblockSignals},
+    {Stage::close_range, CloseOthers}, {Stage::setsid, NewSession},
+    {Stage::keyring, NewKeyring},      {Stage::pdeathsig, ArmDeathSignal},
+    {Stage::dumpable, SetDumpable},    {Stage::no_new_privs, SetNoNewPrivs},
+    {Stage::ready_frame, ReportReady},
 };
 
 constexpr Step kAfterProceed[] = {

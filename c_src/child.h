@@ -34,6 +34,7 @@ struct ChildPlan {
   bool check_cwd = false;        // refuse a cwd outside the root even if none was named
   bool no_new_privs = false;
   bool auto_proceed = false;
+  bool fresh_time = false;       // joins a time namespace of its own, in force from its exec on
   bool dumpable = false;         // parked: /proc/PID writable for an unprivileged owner
   bool outlives_parent = false;  // the exec'd program gets no death signal
 };

@@ -17,8 +17,8 @@ long Fork(uint64_t flags, int* pidfd);
 
 // Starts `run(argument)` in a process that shares the caller's memory until it execs or ends, on
 // the given stack. Unlike vfork the caller goes on at once: the stack and all that `argument` leads
-// to must stay until the child has exec'd or died. `flags` is CLONE_FILES or 0. Returns as Fork
-// does, never 0.
+// to must stay until the child has exec'd or died. `flags` are CLONE_FILES and CLONE_NEW*, but not
+// CLONE_NEWTIME. Returns as Fork does, never 0.
 long CloneSharing(uint64_t flags, int (*run)(void*), void* argument, char* stack, size_t stack_size,
                   int* pidfd);
 

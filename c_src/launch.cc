@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <new>
 #include <optional>
@@ -53,9 +55,23 @@ uint32_t ReadOverflowUid(int proc_fd) {
 
 int EnterChild(void* plan) { RunChild(*static_cast<const ChildPlan*>(plan)); }
 
+// Whether a process that joins a fresh time namespace is in it once it execs (Linux 6.1). One that
+// shares its parent's memory cannot be born in it.
+bool ExecSwitchesTime() {
+  struct utsname name;
+  int major = 0, minor = 0;
+  return uname(&name) == 0 && std::sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+         (major > 6 || (major == 6 && minor >= 1));
+}
+
 // A child that shares the agent's memory must not be parked in it, nor need a fork of its own.
 bool MaySpawnSharing(const Plan& plan) {
-  return kMayShareMemory && plan.auto_proceed && !plan.init && plan.namespaces == 0;
+  static const bool exec_switches_time = ExecSwitchesTime();
+  if (!kMayShareMemory || !plan.auto_proceed || plan.init) return false;
+  // In a fresh user namespace the child may make the time namespace; elsewhere clone is to say
+  // whether it may.
+  return (plan.namespaces & CLONE_NEWTIME) == 0 ||
+         (exec_switches_time && (plan.namespaces & CLONE_NEWUSER) != 0);
 }
 
 InitPlan InitOf(const Plan& plan, const ChildPlan& child, int proc_fd) {
@@ -181,9 +197,11 @@ Status Launcher::SpawnSharing(const Plan& plan, const int (&stdio)[3], Launched*
   ChildPlan* child = CopyPlan(plan, &region);
   child->channel = launched->lent[0].get();
   for (int i = 0; i < 3; ++i) child->stdio[i] = stdio[i];
+  child->fresh_time = (plan.namespaces & CLONE_NEWTIME) != 0;
 
   int pidfd = -1;
-  const long pid = CloneSharing(share_fds_, EnterChild, child, stack, kStackSize, &pidfd);
+  const uint64_t flags = share_fds_ | (plan.namespaces & ~uint64_t{CLONE_NEWTIME});
+  const long pid = CloneSharing(flags, EnterChild, child, stack, kStackSize, &pidfd);
   if (pid < 0) return Error::Of(Stage::clone, static_cast<int>(-pid));
   launched->process = {MoveHigh(UniqueFd(pidfd)), static_cast<pid_t>(pid)};
   launched->shared = std::move(region);
