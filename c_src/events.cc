@@ -28,6 +28,14 @@ void Events::Status(Event event) {
   outbox_->EndFrame();
 }
 
+void Events::OutputFrom(int pipe, Event stream, size_t size) {
+  TermWriter term = Begin();
+  term.Tuple(2);
+  term.Atom(stream);
+  term.BinaryHeader(size);
+  outbox_->EndFrameFrom(pipe, size);
+}
+
 void Events::Eof(Event stream) {
   TermWriter term = Begin();
   term.Tuple(2);

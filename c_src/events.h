@@ -58,6 +58,10 @@ class Events {
   }
 
   bool in_envelope() const { return id_.has_value(); }
+  // The same with the next `size` bytes of a pipe, which are moved where that can be.
+  bool CanMove() const { return outbox_->CanMove(); }
+  void OutputFrom(int pipe, Event stream, size_t size);
+
   size_t pending() const { return outbox_->pending(); }
 
  private:

@@ -1,9 +1,11 @@
 #include "frame.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 namespace linx {
 
@@ -90,6 +92,31 @@ TermWriter Outbox::BeginFrame() {
 void Outbox::EndFrame() {
   if (buffer_.failed()) return;
   PutLength(buffer_.data() + frame_, buffer_.size() - frame_ - kHeaderBytes);
+}
+
+void Outbox::EndFrameFrom(int from, size_t size) {
+  if (buffer_.failed()) return;
+  PutLength(buffer_.data() + frame_, buffer_.size() - frame_ - kHeaderBytes + size);
+  Flush(fd_);
+  ssize_t n = 1;
+  while (buffer_.empty() && size > 0 && n > 0) {
+    n = splice(from, nullptr, fd_, nullptr, size, SPLICE_F_NONBLOCK);
+    if (n <= 0) break;
+    size -= static_cast<size_t>(n);
+    bytes_out_ += static_cast<size_t>(n);
+  }
+  // What there was no room for.
+  while (size > 0) {
+    char* at = buffer_.Reserve(size);
+    if (at == nullptr) return;
+    n = read(from, at, size);
+    // A workload can read its own stdout, by /proc/self/fd. The frame keeps its length all the
+    // same.
+    if (n <= 0) std::memset(at, 0, size);
+    const size_t got = n > 0 ? static_cast<size_t>(n) : size;
+    buffer_.Commit(got);
+    size -= got;
+  }
 }
 
 void Outbox::CancelFrame() { buffer_.Truncate(frame_); }

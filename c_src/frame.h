@@ -69,6 +69,13 @@ class Outbox {
   // Forgets the open frame: nothing of it is sent.
   void CancelFrame();
 
+  // The pipe that Flush will write to. Frames may then end with bytes that are moved there from
+  // another pipe without being copied.
+  void Attach(int fd) { fd_ = fd; }
+  bool CanMove() const { return fd_ >= 0 && buffer_.empty(); }
+  // Ends a frame with the next `size` bytes of the pipe `from`, which holds as many.
+  void EndFrameFrom(int from, size_t size);
+
   // Bytes that wait to be written.
   size_t pending() const { return buffer_.size(); }
   // Writes what a non-blocking fd takes. No frame is open. `would_block` with pending() == 0: all
@@ -83,6 +90,7 @@ class Outbox {
 
  private:
   Buffer buffer_;
+  int fd_ = -1;
   size_t frame_ = 0;  // where the open frame begins, counted from the front
   uint64_t bytes_out_ = 0;
 };

@@ -78,6 +78,65 @@ TEST_CASE("a slow reader gets every byte in order, frames being added meanwhile"
   CHECK(outbox.pending() == 0);
 }
 
+// A frame of `size` bytes from `source`, as the BEAM gets it.
+std::string MovedFrame(Pipe& source, Pipe& beam, size_t size, size_t* copied) {
+  Outbox outbox;
+  outbox.Attach(beam.in.get());
+  REQUIRE(outbox.CanMove());
+  outbox.BeginFrame().BinaryHeader(size);
+  outbox.EndFrameFrom(source.out.get(), size);
+  *copied = outbox.pending();
+  CHECK(outbox.CanMove() == (*copied == 0));
+  std::string all = beam.Read();
+  while (outbox.pending() > 0) {
+    REQUIRE(outbox.Flush(beam.in.get()) == Io::would_block);
+    all += beam.Read();
+  }
+  CHECK(outbox.bytes_out() == all.size());
+  return all;
+}
+
+TEST_CASE("a frame's last bytes are moved from another pipe") {
+  Pipe source, beam;
+  const std::string bytes(300'000, 'x');
+  source.Write(bytes + "rest");
+  size_t copied;
+  const std::string frame = MovedFrame(source, beam, bytes.size(), &copied);
+  CHECK((frame == Framed(test::Frame(test::Binary(bytes)))));
+  CHECK(copied == 0);
+  CHECK(source.Read() == "rest");
+}
+
+TEST_CASE("what the BEAM's pipe has no room for waits, and follows in order") {
+  Pipe source, beam(8192);
+  std::string bytes;
+  for (int i = 0; bytes.size() < 100'000; ++i) bytes += std::to_string(i) + ' ';
+  source.Write(bytes + "rest");
+  size_t copied;
+  const std::string frame = MovedFrame(source, beam, bytes.size(), &copied);
+  CHECK((frame == Framed(test::Frame(test::Binary(bytes)))));
+  CHECK(copied > 80'000);
+  CHECK(source.Read() == "rest");
+}
+
+TEST_CASE("a pipe that somebody else has read from does not cut its frame short") {
+  Pipe source, beam;
+  source.Write("some");
+  size_t copied;
+  CHECK(MovedFrame(source, beam, 6, &copied) == Framed(test::Frame(test::Binary({"some\0\0", 6}))));
+}
+
+TEST_CASE("nothing is moved ahead of what waits") {
+  Pipe beam;
+  Outbox outbox;
+  CHECK_FALSE(outbox.CanMove());
+  outbox.Attach(beam.in.get());
+  CHECK(outbox.CanMove());
+  outbox.BeginFrame().Uint(1);
+  outbox.EndFrame();
+  CHECK_FALSE(outbox.CanMove());
+}
+
 TEST_CASE("the memory of a burst is given back when it is written") {
   Pipe pipe;
   Outbox outbox;

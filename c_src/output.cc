@@ -1,5 +1,6 @@
 #include "output.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -14,8 +15,16 @@ namespace {
 
 // One frame, at most: so much of a turn of the loop goes to one stream.
 constexpr size_t kFrameBytes = 64u << 10;
+// The same where nothing is copied. Less than the second is copied all the same: that is quicker.
+constexpr size_t kMovedFrameBytes = 256u << 10;
+constexpr size_t kMoveBytes = 16u << 10;
+// A pipe that has filled up after so much output is made larger: there is more to come. Not from
+// the start, for a user's pipes may hold 64 MiB together (pipe-user-pages-soft, pipe(7)).
+constexpr uint64_t kFloodBytes = 1u << 20;
+constexpr int kUsualPipeBytes = 64 << 10;
+constexpr int kLargePipeBytes = 256 << 10;
 // Output stops while this much waits for the BEAM.
-constexpr size_t kOutboxHigh = 1u << 20;
+constexpr size_t kOutboxHigh = 256u << 10;
 // What is read of a terminal after its workload's death, at most: the kernel holds far less, so
 // more comes from a stray writer.
 constexpr size_t kTerminalRest = 256u << 10;
@@ -45,10 +54,10 @@ Status Output::Start() {
 
 // How much may be read now.
 size_t Output::Allowed() const {
-  if (rest_ > 0) return std::min(rest_, kFrameBytes);
-  if (!window_) return kFrameBytes;
+  if (rest_ > 0) return rest_;
+  if (!window_) return SIZE_MAX;
   const uint64_t unacked = sent_ - acked_;
-  return unacked >= *window_ ? 0 : std::min<uint64_t>(*window_ - unacked, kFrameBytes);
+  return unacked >= *window_ ? 0 : *window_ - unacked;
 }
 
 void Output::Want() { watch_.Want(paused_ || Allowed() == 0 ? 0 : uint32_t{EPOLLIN}); }
@@ -75,6 +84,22 @@ size_t Output::Fill(char* to, size_t size, Read* result) {
   return got;
 }
 
+// Much output of a pipe is moved to the BEAM's. Whether there is much costs a call to know, so it
+// is asked only after much has come.
+size_t Output::Move(size_t allowed) {
+  if (!flows_ || !events_.CanMove()) return 0;
+  int unread = 0;
+  if (ioctl(fd_.get(), FIONREAD, &unread) < 0) return 0;
+  const size_t size = std::min({static_cast<size_t>(unread), allowed, kMovedFrameBytes});
+  flows_ = size >= kMoveBytes;
+  if (!flows_) return 0;
+  events_.OutputFrom(fd_.get(), name_, size);
+  if (unread >= kUsualPipeBytes && sent_ > kFloodBytes && !std::exchange(large_, true)) {
+    fcntl(fd_.get(), F_SETPIPE_SZ, kLargePipeBytes);
+  }
+  return size;
+}
+
 Output::Read Output::ReadFrame() {
   const size_t allowed = Allowed();
   if (paused_ || allowed == 0) return Read::nothing;
@@ -83,9 +108,14 @@ Output::Read Output::ReadFrame() {
     on_pause_();
     return Read::nothing;
   }
-  Read result = Read::nothing;
-  const size_t got = events_.Output(name_, allowed,
-                                    [&](char* to, size_t size) { return Fill(to, size, &result); });
+  Read result = Read::some;
+  size_t got = Move(allowed);
+  if (got == 0) {
+    result = Read::nothing;
+    got = events_.Output(name_, std::min(allowed, kFrameBytes),
+                         [&](char* to, size_t size) { return Fill(to, size, &result); });
+    flows_ = source_ == Source::pipe && got >= kMoveBytes;
+  }
   sent_ += got;
   rest_ = result == Read::some ? rest_ - std::min(rest_, got) : 0;
   return result;

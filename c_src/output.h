@@ -49,6 +49,7 @@ class Output {
   enum class Read : uint8_t { some, nothing, end };
 
   void OnReady();
+  size_t Move(size_t allowed);
   Read ReadFrame();
   void ReadRest();
   bool HasHungUp() const;
@@ -67,6 +68,8 @@ class Output {
   bool paused_ = false;
   bool draining_ = false;
   bool expired_ = false;
+  bool flows_ = false;  // much came the last time
+  bool large_ = false;  // the pipe was made so
   bool exists_ = false;
   std::optional<uint32_t> window_;
   uint64_t sent_ = 0, acked_ = 0;

@@ -25,7 +25,9 @@ constexpr size_t kOutboxFull = 8u << 20;
 // Of a request that names none.
 constexpr uint32_t kEnvelopeWindow = 256u << 10;
 // Paused output goes on below this.
-constexpr size_t kOutboxLow = 256u << 10;
+constexpr size_t kOutboxLow = 64u << 10;
+// The pipe to the BEAM takes two frames of output at once.
+constexpr int kChannelBytes = 512 << 10;
 
 // An ack may be under way when its session ends, and asks for no answer.
 bool IsAck(TermReader reader) {
@@ -60,6 +62,9 @@ Status SessionTable::Open() {
       loop_.Add(out_fd_, 0, Handler::To<&SessionTable::OnOutputRoom>(this));
   if (!out.ok()) return out.error();
   out_watch_ = out.Take();
+  outbox_.Attach(out_fd_);
+  // Where that is refused the pipe stays as it is.
+  fcntl(out_fd_, F_SETPIPE_SZ, kChannelBytes);
   return {};
 }
 

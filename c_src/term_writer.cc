@@ -64,8 +64,10 @@ void TermWriter::Uint(uint64_t value) {
   out_->Append(bytes, static_cast<size_t>(index));
 }
 
+void TermWriter::BinaryHeader(size_t size) { AppendHeader(out_, EncodeBinaryHeader, size); }
+
 void TermWriter::Binary(std::string_view bytes) {
-  AppendHeader(out_, EncodeBinaryHeader, bytes.size());
+  BinaryHeader(bytes.size());
   out_->Append(bytes.data(), bytes.size());
 }
 

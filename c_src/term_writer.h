@@ -31,6 +31,8 @@ class TermWriter {
   void Int(int64_t value);
   void Uint(uint64_t value);
   void Binary(std::string_view bytes);
+  // Its bytes follow by other means.
+  void BinaryHeader(size_t size);
   void Tuple(size_t arity);
 
   // A binary whose bytes are put in place, by a read(2) say: room for `max` of them, nullptr where
