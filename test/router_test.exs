@@ -80,6 +80,18 @@ defmodule Linx.Agent.RouterTest do
       assert {^router, []} = Router.grace_over(router, 1)
     end
 
+    test "is woken for its signal where it is paused" do
+      signal = {:write, 1, {:signal, 15}}
+      {router, _} = events(with_session(), 1, [@running, {:status, :paused}])
+      {_, actions} = Router.down(router, 1)
+      assert actions == [signal, {:write, 1, :resume}, {:grace, 1, 100}]
+      {router, _} = events(router, 1, [{:status, :resumed}])
+      {router, actions} = Router.down(router, 1)
+      assert actions == [signal, {:grace, 1, 100}]
+      # The agent's answer to the one before.
+      assert {_, []} = events(router, 1, [{:status, :resumed}, @exited])
+    end
+
     test "is left alone where it runs and may linger" do
       {router, _} = events(with_session(1, :linger), 1, [@running])
       {router, []} = Router.down(router, 1)

@@ -25,13 +25,14 @@ defmodule Linx.Agent.Router do
   @type ending :: {signal :: 1..64, grace :: non_neg_integer} | :linger
 
   @typedoc """
-    * `{:session, pid, monitor, ending, running?}`
+    * `{:session, pid, monitor, ending, state}` - where the state is what the agent said last of
+      these three: nothing, that it runs, that it is paused
     * `{:early, events}` - events of an id that is not registered yet, the latest first
     * `:orphan` - its process is dead, its workload is being ended
     * `{:caller, from}` - a request that makes no session
   """
   @type entry ::
-          {:session, pid, monitor :: term, ending, boolean}
+          {:session, pid, monitor :: term, ending, :new | :running | :paused}
           | {:early, [Protocol.event()]}
           | :orphan
           | {:caller, from :: term}
@@ -74,7 +75,7 @@ defmodule Linx.Agent.Router do
         _ -> []
       end
 
-    router = put(router, id, {:session, pid, monitor, ending, false})
+    router = put(router, id, {:session, pid, monitor, ending, :new})
 
     Enum.reduce(early, {router, []}, fn event, {router, actions} ->
       {router, more} = event(router, id, event)
@@ -97,10 +98,12 @@ defmodule Linx.Agent.Router do
     end
   end
 
-  defp event(router, id, {:status, :running} = event, {:session, pid, monitor, ending, _}),
-    do: {put(router, id, {:session, pid, monitor, ending, true}), [{:deliver, pid, event}]}
+  defp event(router, id, {:status, status} = event, {:session, pid, monitor, ending, _}) do
+    state = if status == :paused, do: :paused, else: :running
+    {put(router, id, {:session, pid, monitor, ending, state}), [{:deliver, pid, event}]}
+  end
 
-  defp event(router, id, event, {:session, pid, monitor, _ending, _running?}) do
+  defp event(router, id, event, {:session, pid, monitor, _ending, _state}) do
     if Protocol.terminal?(event),
       do: {drop(router, id), [{:deliver, pid, event}, {:demonitor, monitor}]},
       else: {router, [{:deliver, pid, event}]}
@@ -123,14 +126,18 @@ defmodule Linx.Agent.Router do
   @spec down(t, non_neg_integer) :: {t, [action]}
   def down(router, id) do
     case router.entries do
-      %{^id => {:session, _, _, :linger, true}} ->
+      %{^id => {:session, _, _, _, :new}} ->
+        {put(router, id, :orphan), [{:write, id, :abort}]}
+
+      %{^id => {:session, _, _, :linger, _}} ->
         {put(router, id, :orphan), []}
 
-      %{^id => {:session, _, _, {signal, grace}, true}} ->
-        {put(router, id, :orphan), [{:write, id, {:signal, signal}}, {:grace, id, grace}]}
+      %{^id => {:session, _, _, {signal, grace}, state}} ->
+        # One that is paused gets its signal when it goes on.
+        wake = if state == :paused, do: [{:write, id, :resume}], else: []
 
-      %{^id => {:session, _, _, _, false}} ->
-        {put(router, id, :orphan), [{:write, id, :abort}]}
+        {put(router, id, :orphan),
+         [{:write, id, {:signal, signal}}] ++ wake ++ [{:grace, id, grace}]}
 
       _ ->
         {router, []}
