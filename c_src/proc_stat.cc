@@ -45,12 +45,17 @@ bool ParseProcStat(std::string_view text, ProcStat* out) {
   text.remove_prefix(close + 2);
   out->state = text.front();
   text.remove_prefix(1);
-  uint64_t field[6];  // ppid pgrp session tty_nr tpgid flags
-  for (uint64_t& value : field) {
-    if (!TakeNumber(&text, &value)) return false;
+  // The fields from ppid, which is the 4th, to rss, the 24th.
+  uint64_t field[25] = {};
+  for (size_t i = 4; i < 25; ++i) {
+    if (!TakeNumber(&text, &field[i]) && i <= 9) return false;
   }
-  out->ppid = static_cast<pid_t>(field[0]);
-  out->flags = static_cast<uint32_t>(field[5]);
+  out->ppid = static_cast<pid_t>(field[4]);
+  out->flags = static_cast<uint32_t>(field[9]);
+  out->cpu_ticks = field[14] + field[15];
+  out->children_ticks = field[16] + field[17];
+  out->start_ticks = field[22];
+  out->resident_pages = field[24];
   return true;
 }
 

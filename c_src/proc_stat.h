@@ -16,6 +16,11 @@ struct ProcStat {
   char state = '?';
   pid_t ppid = 0;
   uint32_t flags = 0;
+  // 0 where the line ends before them, as the kernel's never does. Ticks are _SC_CLK_TCK's.
+  uint64_t cpu_ticks = 0;       // its own, in user mode and in the kernel
+  uint64_t children_ticks = 0;  // of the children that it waited for
+  uint64_t start_ticks = 0;     // since boot: with the pid, the process's identity
+  uint64_t resident_pages = 0;
 
   // PF_FORKNOEXEC: set by fork, cleared by exec, and still readable in a zombie.
   bool execed() const { return (flags & 0x40) == 0; }

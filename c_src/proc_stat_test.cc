@@ -26,6 +26,16 @@ TEST_CASE("a stat line gives state, parent and flags") {
   CHECK_FALSE(stat.execed());
 }
 
+TEST_CASE("a whole stat line gives times and memory too") {
+  ProcStat stat;
+  REQUIRE(ParseProcStat("1 (x) S 0 0 0 0 -1 64 1 2 3 4 100 20 3000 400 20 0 7 0 55 8888 99 1844",
+                        &stat));
+  CHECK(stat.cpu_ticks == 120);
+  CHECK(stat.children_ticks == 3400);
+  CHECK(stat.start_ticks == 55);
+  CHECK(stat.resident_pages == 99);
+}
+
 TEST_CASE("a name may hold whatever it likes") {
   for (const std::string name : {"a b c", ")", "((", ") R 1 2 3 4 5 6", "", "\n", "x) Z 1"}) {
     CAPTURE(name);

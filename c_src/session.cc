@@ -165,6 +165,7 @@ void Session::Close() {
   streams_.Close();
   stdio_ = StdioFds();
   context_.links.Drop(key_);
+  count_.reset();
   if (spare_ != 0) context_.spares.Remove(std::exchange(spare_, 0));
 }
 
@@ -252,7 +253,22 @@ void Session::Handle(const Pause&) { Refuse(ENOSYS, Name(CommandName::pause)); }
 
 void Session::Handle(const Resume&) { Refuse(ENOSYS, Name(CommandName::resume)); }
 
-void Session::Handle(const Stats&) { Refuse(ENOSYS, Name(CommandName::stats)); }
+void Session::Handle(const Stats&) {
+  if (workload_.host_pid() == 0 || end_) return Refuse(EBUSY, Name(CommandName::stats));
+  ++stats_asked_;
+  if (!count_) {
+    count_ =
+        std::make_unique<TreeCount>(context_.workload.loop, Handler::To<&Session::OnCounted>(this));
+  }
+  count_->Start(context_.workload.launcher.proc_fd(), workload_.tree(), workload_.host_pid());
+}
+
+void Session::OnCounted() {
+  SessionStats stats;
+  stats.tree = count_->use();
+  stats.bytes = streams_.bytes();
+  for (size_t asked = std::exchange(stats_asked_, 0); asked > 0; --asked) events_.Stats(stats);
+}
 
 void Session::OnPaused() { context_.notices.paused.push_back(key_); }
 

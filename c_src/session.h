@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "spare_table.h"
 #include "stdio_fds.h"
 #include "streams.h"
+#include "tree_count.h"
 #include "workload.h"
 
 namespace linx {
@@ -106,6 +108,7 @@ class Session final : private WorkloadListener {
   void OnPaused();
   void Finish();
   void SayUsage();
+  void OnCounted();
   void Fail(const Error& error);
   void Close();
 
@@ -131,6 +134,8 @@ class Session final : private WorkloadListener {
   std::optional<End> end_;
   bool ready_due_ = false;
   bool aborting_ = false;  // before running
+  std::unique_ptr<TreeCount> count_;
+  size_t stats_asked_ = 0;
 };
 
 }  // namespace linx

@@ -15,6 +15,7 @@
 #include "event_loop.h"
 #include "launch.h"
 #include "result.h"
+#include "tree_walk.h"
 #include "usage.h"
 
 namespace linx {
@@ -74,6 +75,10 @@ class Workload {
   // The process that is the agent's child: the init, or the workload where there is none.
   pid_t outermost_pid() const { return has_init_ ? init_.pid : host_pid_; }
   pid_t host_pid() const { return host_pid_; }
+  // The top of all the processes that can be told to be the workload's.
+  TreeRoot tree() const {
+    return init_.pid != 0 ? TreeRoot{init_.pid, true} : TreeRoot{host_pid_, false};
+  }
   int pidfd() const { return workload_.get(); }
   // Whether SIGTERM would be lost on it: PID 1 of a namespace without a handler.
   bool IgnoresTerm() const;
