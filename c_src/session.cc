@@ -122,6 +122,7 @@ void Session::OnRunning() {
 void Session::OnEnd(const End& end) {
   end_ = end;
   timer_.Reset();
+  pausing_.reset();
   streams_.Drain(plan_.drain_ms);
 }
 
@@ -209,6 +210,7 @@ void Session::Handle(const Abort&) {
 void Session::Handle(const Signal& signal) {
   if (state_ == SessionState::running) {
     workload_.Signal(signal.number);
+    if (signal.number == SIGTERM && pausing_) pausing_->Release();
   } else if (signals_.size() < kMaxSignals) {
     signals_.push_back(signal.number);
   } else {
@@ -249,9 +251,18 @@ void Session::Handle(const StdinEof& eof) { Stream(CommandName::stdin, eof); }
 
 void Session::Handle(const Ack& ack) { Stream(CommandName::ack, ack); }
 
-void Session::Handle(const Pause&) { Refuse(ENOSYS, Name(CommandName::pause)); }
+void Session::AskPausing(CommandName what) {
+  if (state_ != SessionState::running || end_) return Refuse(EBUSY, Name(what));
+  const WorkloadContext& context = context_.workload;
+  if (!pausing_) {
+    pausing_ = std::make_unique<Pausing>(context.loop, context.launcher.proc_fd(), events_);
+  }
+  if (const int code = pausing_->Ask(what, workload_.tree())) Refuse(code, Name(what));
+}
 
-void Session::Handle(const Resume&) { Refuse(ENOSYS, Name(CommandName::resume)); }
+void Session::Handle(const Pause&) { AskPausing(CommandName::pause); }
+
+void Session::Handle(const Resume&) { AskPausing(CommandName::resume); }
 
 void Session::Handle(const Stats&) {
   if (workload_.host_pid() == 0 || end_) return Refuse(EBUSY, Name(CommandName::stats));
@@ -287,6 +298,7 @@ void Session::Orphan() {
   }
   if (workload_.IgnoresTerm()) return workload_.Kill();
   workload_.Signal(SIGTERM);
+  if (pausing_) pausing_->Release();
   timer_ = context_.workload.loop.After(plan_.orphan_policy.grace_ms,
                                         Handler::To<&Workload::Kill>(&workload_));
 }

@@ -14,6 +14,7 @@
 #include "checkpoint.h"
 #include "command.h"
 #include "events.h"
+#include "pausing.h"
 #include "request.h"
 #include "spare_table.h"
 #include "stdio_fds.h"
@@ -109,6 +110,7 @@ class Session final : private WorkloadListener {
   void Finish();
   void SayUsage();
   void OnCounted();
+  void AskPausing(CommandName what);
   void Fail(const Error& error);
   void Close();
 
@@ -136,6 +138,7 @@ class Session final : private WorkloadListener {
   bool aborting_ = false;  // before running
   std::unique_ptr<TreeCount> count_;
   size_t stats_asked_ = 0;
+  std::unique_ptr<Pausing> pausing_;  // none where it was never asked for
 };
 
 }  // namespace linx
