@@ -17,6 +17,7 @@ defmodule Linx do
   |---|---|
   | `cmd/3`, `stream!/3`, `pipeline/2` | commands that run to their end, in place of `System.cmd/3` |
   | `Linx.Process` | sessions: options, messages, verbs, supervision. Start here |
+  | `Linx.Log` | what programs write, as messages of `Logger` |
   | `Linx.User` | id maps of a user namespace |
   | `Linx.Capabilities` | what a workload may do as root, or not |
   | `Linx.Seccomp` | which system calls it may make |
@@ -83,6 +84,8 @@ defmodule Linx do
       gets `""`
     * `:stderr` - `:inherit`, the BEAM's; `:merge` into stdout; or `:separate`: the answer is then
       `{{output, stderr}, status}` with a binary for stderr. Default `:inherit`
+    * `:log` - level or options of `Linx.Log`: each line of the output also goes to `Logger` as it
+      comes, and of stderr where that is merged or separate. Default none
     * `:timeout` - milliseconds, or `:infinity`, which is the default
     * `:max_output` - bytes that the command may write, or `:infinity`, which is the default
     * every option of `Linx.Process.spawn/1` that says how the command is isolated, such as
@@ -120,7 +123,7 @@ defmodule Linx do
   few pieces. Where the enumeration stops, because enough was taken or something was raised, the
   command is killed with everything it has started.
 
-  Takes the options of `cmd/3` but `:into` and `:lines`, and
+  Takes the options of `cmd/3` but `:into`, `:lines` and `:log`, and
 
     * `:status` - what becomes of the command's status: `:raise` a `Linx.Command.Error` where it is not
       0, `:emit` it as the last element `{:exit, status}`, or `:ignore` it. Default `:raise`
@@ -132,7 +135,7 @@ defmodule Linx do
   def stream!(command, args, opts \\ []) do
     {status, opts} = Keyword.pop(opts, :status, :raise)
 
-    for {key, value} <- opts, key in [:into, :lines], do: invalid!(key, value)
+    for {key, value} <- opts, key in [:into, :lines, :log], do: invalid!(key, value)
     unless status in [:raise, :emit, :ignore], do: invalid!(:status, status)
     Output.stream(Command.new!(command, args, opts), status)
   end

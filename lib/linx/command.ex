@@ -14,6 +14,7 @@ defmodule Linx.Command do
   """
 
   alias Linx.Command.Environment
+  alias Linx.Log
   alias Linx.Process.Options
 
   @type stderr :: :inherit | :merge | :separate
@@ -32,6 +33,7 @@ defmodule Linx.Command do
           lines: boolean,
           input: iodata | Enumerable.t() | nil,
           timeout: timeout,
+          log: Log.t() | nil,
           max_output: pos_integer | :infinity
         }
 
@@ -42,6 +44,7 @@ defmodule Linx.Command do
     :argv,
     :into,
     :input,
+    :log,
     stderr: :inherit,
     session: [],
     lines: false,
@@ -117,6 +120,13 @@ defmodule Linx.Command do
 
   defp option({:input, input}, command), do: %{command | input: input}
 
+  defp option({:log, options} = given, command) do
+    case Log.new(options) do
+      {:ok, log} -> %{command | log: log}
+      :error -> invalid!(given)
+    end
+  end
+
   defp option({:timeout, timeout}, command)
        when timeout == :infinity or (is_integer(timeout) and timeout >= 0),
        do: %{command | timeout: timeout}
@@ -127,13 +137,16 @@ defmodule Linx.Command do
 
   @own [:cd, :arg0, :stderr_to_stdout, :parallelism, :lines, :stderr, :timeout, :max_output]
 
-  defp option({key, value}, _command) when key in @own or key in @reserved,
-    do: raise(ArgumentError, "invalid option #{inspect(key)} with value #{inspect(value)}")
+  defp option({key, _value} = given, _command) when key in @own or key in @reserved,
+    do: invalid!(given)
 
   defp option({key, value}, command) when is_atom(key), do: session(command, key, value)
 
   defp option(other, _command),
     do: raise(ArgumentError, "invalid option #{inspect(other)}, expected a pair")
+
+  defp invalid!({key, value}),
+    do: raise(ArgumentError, "invalid option #{inspect(key)} with value #{inspect(value)}")
 
   defp session(command, key, value),
     do: %{command | session: Keyword.put(command.session, key, value)}

@@ -54,7 +54,8 @@ defmodule Linx.Command.Lines do
   # Kept as parts: a line that comes in many chunks is copied once.
   defp add(%{limit: limit, size: size} = rest, bytes, lines)
        when size + byte_size(bytes) > limit do
-    <<head::binary-size(limit - size), tail::binary>> = bytes
+    at = boundary(bytes, limit - size, size)
+    <<head::binary-size(at), tail::binary>> = bytes
     add(%{rest | size: 0, parts: []}, tail, [{:cut, joined(rest, head)} | lines])
   end
 
@@ -62,6 +63,17 @@ defmodule Linx.Command.Lines do
 
   defp add(rest, bytes, lines),
     do: {lines, %{rest | size: rest.size + byte_size(bytes), parts: [bytes | rest.parts]}}
+
+  # Not within a character of UTF-8, unless that came in two chunks.
+  defp boundary(bytes, at, size) do
+    least = max(at - 3, if(size == 0, do: 1, else: 0))
+
+    Enum.find(
+      at..least//-1,
+      at,
+      &(not match?(<<_::binary-size(&1), 2::2, _::6, _::binary>>, bytes))
+    )
+  end
 
   defp joined(%{parts: parts}, last \\ ""),
     do: [last | parts] |> Enum.reverse() |> IO.iodata_to_binary()

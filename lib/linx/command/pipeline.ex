@@ -30,7 +30,8 @@ defmodule Linx.Command.Pipeline do
 
   defp run!([command | _] = commands, stderr) do
     into = if command.into == nil, do: default(command), else: command.into
-    opened = Sink.open(into, lines: command.lines, max_output: command.max_output)
+    limits = [lines: command.lines, max_output: command.max_output, log: command.log]
+    opened = Sink.open(into, limits)
 
     try do
       run = Run.start!(commands, command.input, command.timeout)

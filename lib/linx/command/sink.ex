@@ -4,24 +4,26 @@ defmodule Linx.Command.Sink do
   binary.
 
       iex> alias Linx.Command.Sink
-      iex> sink = Sink.open([], lines: true, max_output: 9)
+      iex> sink = Sink.open([], lines: true, max_output: 8)
       iex> {:ok, sink} = Sink.put(sink, {0, :stdout}, "one\\ntw")
       iex> {:ok, sink} = Sink.put(sink, {0, :stderr}, "oh")
-      iex> {:full, sink} = Sink.put(sink, {0, :stdout}, "o")
+      iex> {:full, sink} = Sink.put(sink, {0, :stdout}, "wo")
       iex> {Sink.close(sink), Sink.stderr(sink, 0)}
       {["one", "tw"], "oh"}
   """
 
   alias Linx.Command.{Lines, Run}
+  alias Linx.Log
 
   @enforce_keys [:collected, :collect, :left]
-  defstruct [:collected, :collect, :left, :lines, stderr: %{}]
+  defstruct [:collected, :collect, :left, :lines, :log, stderr: %{}]
 
   @opaque t :: %__MODULE__{
             collected: term,
             collect: (term, Collectable.command() -> term),
             left: non_neg_integer | :infinity,
             lines: Lines.t() | nil,
+            log: Log.t() | nil,
             stderr: %{non_neg_integer => iodata}
           }
 
@@ -29,6 +31,7 @@ defmodule Linx.Command.Sink do
   Opens a collectable.
 
     * `:lines` - boolean, whether it gets lines rather than pieces as they come, default `false`
+    * `:log` - a `t:Linx.Log.t/0` that gets everything, too, default `nil`
     * `:max_output` - how many bytes are taken, of all streams together, default `:infinity`
   """
   @spec open(Collectable.t(), keyword) :: t
@@ -39,6 +42,7 @@ defmodule Linx.Command.Sink do
       collected: collected,
       collect: collect,
       left: Keyword.get(opts, :max_output, :infinity),
+      log: Keyword.get(opts, :log),
       lines: if(Keyword.get(opts, :lines, false), do: Lines.new())
     }
   end
@@ -54,12 +58,17 @@ defmodule Linx.Command.Sink do
   def put(%__MODULE__{left: left} = sink, source, bytes),
     do: {:ok, take(%{sink | left: left - byte_size(bytes)}, source, bytes)}
 
-  defp take(sink, {index, :stderr}, bytes),
+  defp take(%{log: nil} = sink, source, bytes), do: keep(sink, source, bytes)
+
+  defp take(sink, source, bytes),
+    do: keep(%{sink | log: Log.put(sink.log, source, bytes)}, source, bytes)
+
+  defp keep(sink, {index, :stderr}, bytes),
     do: %{sink | stderr: Map.update(sink.stderr, index, bytes, &[&1 | bytes])}
 
-  defp take(%{lines: nil} = sink, _stdout, bytes), do: collect(sink, bytes)
+  defp keep(%{lines: nil} = sink, _stdout, bytes), do: collect(sink, bytes)
 
-  defp take(sink, _stdout, bytes) do
+  defp keep(sink, _stdout, bytes) do
     {lines, rest} = Lines.push(sink.lines, bytes)
     Enum.reduce(lines, %{sink | lines: rest}, &collect(&2, &1))
   end
@@ -69,11 +78,11 @@ defmodule Linx.Command.Sink do
 
   @doc "The collectable when nothing more is to come."
   @spec close(t) :: Collectable.t()
-  def close(%__MODULE__{lines: nil} = sink), do: sink.collect.(sink.collected, :done)
-
-  def close(sink) do
-    last = Lines.flush(sink.lines)
-    close(Enum.reduce(last, %{sink | lines: nil}, &collect(&2, &1)))
+  def close(%__MODULE__{} = sink) do
+    if sink.log, do: Log.flush(sink.log)
+    last = if sink.lines, do: Lines.flush(sink.lines), else: []
+    sink = Enum.reduce(last, sink, &collect(&2, &1))
+    sink.collect.(sink.collected, :done)
   end
 
   @doc "Gives the collectable up. The sink as it was opened will do."

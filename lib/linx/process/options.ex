@@ -29,19 +29,20 @@ defmodule Linx.Process.Options do
           linger: boolean,
           owner: pid | nil,
           tag: {:ok, term} | :error,
+          log: Linx.Log.t() | nil,
           kill: 1..64,
           timeout: timeout,
           agent: :shared | :dedicated
         }
 
   @enforce_keys [:mode, :request, :orphan_policy, :auto_proceed, :pty?, :streams] ++
-                  [:linger, :owner, :tag, :agent, :kill, :timeout]
+                  [:linger, :owner, :tag, :log, :agent, :kill, :timeout]
   defstruct @enforce_keys
 
   @known [:argv, :path, :namespaces, :env, :stdio, :cwd, :no_new_privs, :orphan_policy] ++
            [:uid, :gid, :groups, :window, :drain, :active] ++
            [:owner, :linger, :auto_proceed, :init, :agent, :tag] ++
-           [:kill, :timeout, :cgroup]
+           [:kill, :timeout, :cgroup, :log]
 
   @bad Map.new(@known, &{&1, :"bad_#{&1}"})
 
@@ -62,7 +63,8 @@ defmodule Linx.Process.Options do
          {:ok, path} <- checked(options, :path, nil, &Values.absolute_path?/1),
          {:ok, namespaces} <- converted(options, :namespaces, nil, &Values.namespaces/1),
          {:ok, env} <- converted(options, :env, nil, &Values.env/1),
-         {:ok, stdio} <- converted(options, :stdio, :inherit, &Values.stdio/1),
+         {:ok, log} <- converted(options, :log, nil, &Values.log/1),
+         {:ok, stdio} <- converted(options, :stdio, stdio(log), &Values.stdio/1),
          {:ok, cwd} <- checked(options, :cwd, nil, &Values.path?/1),
          {:ok, no_new_privs} <- checked(options, :no_new_privs, false, &is_boolean/1),
          {:ok, policy} <-
@@ -81,9 +83,10 @@ defmodule Linx.Process.Options do
          {:ok, kill} <- converted(options, :kill, @sigterm, &Values.kill/1),
          {:ok, timeout} <- checked(options, :timeout, :infinity, &Values.timeout?/1),
          {:ok, cgroup} <- checked(options, :cgroup, false, &Values.cgroup?/1),
-         :ok <- all_known(options) do
-      streams = Streams.new(stdio, window, active)
-
+         :ok <- all_known(options),
+         # What is logged is read by the log.
+         streams = Streams.new(stdio, window, if(log, do: false, else: active)),
+         :ok <- output(log, streams, options) do
       request =
         %{argv: argv}
         |> put(:path, path, nil)
@@ -117,11 +120,21 @@ defmodule Linx.Process.Options do
          linger: linger,
          owner: owner,
          tag: fetch(options, :tag),
+         log: log,
          kill: kill,
          timeout: timeout,
          agent: agent
        }}
     end
+  end
+
+  defp stdio(nil), do: :inherit
+  defp stdio(_log), do: [stdout: :pipe, stderr: :pipe]
+
+  defp output(log, streams, options) do
+    if log != nil and (streams == nil or streams.outputs == %{}),
+      do: {:error, {:bad_log, options[:log]}},
+      else: :ok
   end
 
   # What is no list holds no :argv.

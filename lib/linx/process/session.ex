@@ -10,11 +10,13 @@ defmodule Linx.Process.Session do
   use GenServer, restart: :temporary
 
   alias Linx.Agent.{Outbox, Pool, Program}
-  alias Linx.Process.{Ending, Machine, Options}
+  alias Linx.Process.{Ending, LogReader, Machine, Options, Streams}
   alias Linx.{Protocol, Telemetry}
 
   # What a shutdown waits for the end beyond the grace that the workload has.
   @patience 5000
+  # What it waits for a log then: a supervisor's default :shutdown leaves half a second for both.
+  @log_patience 400
   # The exit status of an agent that has lost its channel, for the case where none can be seen.
   @channel_lost 1
 
@@ -34,6 +36,8 @@ defmodule Linx.Process.Session do
     :grace_timer,
     # For `Linx.Telemetry`, `nil` where nobody is to be told.
     :watch,
+    # The process that reads the output for a log.
+    :log,
     # Callers who wait for a stream: the monitor and the timer of each.
     waits: %{}
   ]
@@ -85,8 +89,17 @@ defmodule Linx.Process.Session do
           streams: options.streams
         )
 
+      log = if options.log, do: LogReader.start(self(), options.log)
       watch = Telemetry.started(machine, options.tag)
-      state = %{state | outbox: outbox, machine: machine, tag: options.tag, watch: watch}
+
+      state = %{
+        state
+        | outbox: outbox,
+          machine: machine,
+          tag: options.tag,
+          log: log,
+          watch: watch
+      }
 
       if options.timeout != :infinity,
         do: Process.send_after(self(), :time_over, options.timeout)
@@ -186,17 +199,37 @@ defmodule Linx.Process.Session do
     state = state_of(step(:shutdown, state))
 
     if state.machine.ending != nil,
-      do: await_end(state, now() + (grace_left(state) || 0) + @patience)
+      do: await_end(state, now() + (grace_left(state) || 0) + @patience),
+      else: await_log(state, now() + @log_patience)
   end
 
-  # Calls are left alone: their callers hear that the session is gone.
+  # Calls but those of the log are left alone: their callers hear that the session is gone.
   defp await_end(state, deadline) do
-    if not Machine.ended?(state.machine) do
+    if Machine.ended?(state.machine) do
+      await_log(state, now() + @log_patience)
+    else
       receive do
+        {:"$gen_call", {log, _} = from, request} when log == state.log ->
+          {:call, from, request} |> step(state) |> state_of() |> await_end(deadline)
+
         message
         when elem(message, 0) in [Linx.Agent, :DOWN, :EXIT, :grace_over, Outbox] or
                is_port(elem(message, 0)) ->
           message |> handle_info(state) |> state_of() |> await_end(deadline)
+      after
+        max(deadline - now(), 0) -> :ok
+      end
+    end
+  end
+
+  # What the workload wrote last is to be logged, too.
+  defp await_log(%{log: nil}, _deadline), do: :ok
+
+  defp await_log(state, deadline) do
+    if Streams.unread?(state.machine.streams) do
+      receive do
+        {:"$gen_call", {log, _} = from, request} when log == state.log ->
+          {:call, from, request} |> step(state) |> state_of() |> await_log(deadline)
       after
         max(deadline - now(), 0) -> :ok
       end

@@ -15,7 +15,7 @@ defmodule Linx.Process.Options.Reason do
           | {:bad_cwd, term}
           | {:bad_no_new_privs, term}
           | {:bad_orphan_policy, term}
-          | {:bad_window | :bad_drain | :bad_active, term}
+          | {:bad_window | :bad_drain | :bad_active | :bad_log, term}
           | {:bad_uid | :bad_gid | :bad_groups, term}
           | {:bad_owner | :bad_linger | :bad_auto_proceed | :bad_init | :bad_agent, term}
           | {:bad_kill | :bad_timeout | :bad_cgroup, term}
@@ -32,6 +32,7 @@ defmodule Linx.Process.Options.Reason do
     bad_groups: {:groups, "a list of ids in 0..4294967294"},
     bad_window: {:window, "bytes, 1..1073741824"},
     bad_drain: {:drain, "milliseconds, 0..2147483647"},
+    bad_log: {:log, "a Logger level or options of Linx.Log, and output by :pipe or :pty to log"},
     bad_active: {:active, "true, false, :once or 1..32767"},
     bad_owner: {:owner, "a pid"},
     bad_linger: {:linger, "true or false"},

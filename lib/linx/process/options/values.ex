@@ -139,6 +139,12 @@ defmodule Linx.Process.Options.Values do
   @spec drain?(term) :: boolean
   def drain?(ms), do: is_integer(ms) and ms in 0..@max_drain
 
+  @doc "A log of a session's output."
+  @spec log(term) :: {:ok, Linx.Log.t()} | {:error, {:bad_log, term}}
+  def log(options) do
+    with :error <- Linx.Log.new(options), do: {:error, {:bad_log, options}}
+  end
+
   @doc "A user's or group's number."
   @spec id?(term) :: boolean
   def id?(id), do: is_integer(id) and id in 0..@max_id
