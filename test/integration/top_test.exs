@@ -3,6 +3,8 @@ defmodule Linx.Integration.TopTest do
 
   import Linx.Test.Parked
 
+  alias Linx.Process.Stats
+
   # Some tests start BEAMs.
   @moduletag timeout: 120_000
 
@@ -31,7 +33,12 @@ defmodule Linx.Integration.TopTest do
     assert node == node()
     row = Enum.find(rows, &(&1.name == name))
     assert %{stage: :running, paused?: false, host_pid: ^pid, command: "/bin/sleep 60"} = row
+    assert %Stats{processes: 1, fds: fds} = row.stats
+    assert fds == length(File.ls!("/proc/#{pid}/fd"))
     assert [%{stage: :ready, command: nil}] = rows -- [row]
+
+    :ok = Linx.Process.pause(session)
+    assert Enum.any?(Linx.Top.sample().sessions, &(&1.name == name and &1.paused?))
   end
 
   describe "mix linx.top" do
@@ -57,7 +64,7 @@ defmodule Linx.Integration.TopTest do
       node = other_node()
       {output, 0} = top(["--once", "--node", "#{node}", "--cookie", "linx"])
       assert [heading, _titles, line] = String.split(output, "\n", trim: true)
-      assert heading =~ "#{node}: 1 session, 1 running, "
+      assert heading =~ ~r/^#{node}: 1 session, 1 running, 1 process, CPU /
       assert line =~ ~r{ running .* /bin/sleep 60$}
 
       {output, 1} = top(["--once", "--node", "#{node}", "--cookie", "another"])
