@@ -64,9 +64,9 @@ TEST_CASE("output of a descendant comes until it lets go of the pipe") {
 TEST_CASE("a descendant that holds a pipe does not hold up the end for longer than asked for") {
   for (const uint32_t ms : {0, 50}) {
     Beam beam;
+    const auto start = Clock::now();
     beam.Send(Piped("sleep 1000 & echo $!; exit 3", {DrainMs(ms)}));
     beam.NextRunning();
-    const auto start = Clock::now();
     const Said said = NextUntilEnd(beam);
     CHECK(Clock::now() - start >= std::chrono::milliseconds(ms));
     CHECK(said.rest == kExited3);

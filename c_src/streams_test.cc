@@ -222,6 +222,31 @@ TEST_CASE("a workload has no other end of a pipe, its own or another session's")
   CHECK(NextUntilEnd(beam, "{2, ").out == "0\n1\n2\n3\n");
 }
 
+TEST_CASE("pipes end with their own session, whatever inits and children others have") {
+  Beam beam;
+  beam.Send(Tuple({Atom("hello"), test::Uint(1)}));
+  beam.Next();
+  beam.Send(test::InEnvelope(1, Piped("exec cat", {Flag("init")})));
+  beam.NextReady("{1, ");
+  beam.Next();
+  for (uint64_t id = 2; id < 6; ++id) {
+    const std::string lead = "{" + std::to_string(id) + ", ";
+    // A child that is parked from before until after.
+    beam.Send(test::InEnvelope(100 + id, Shell("true", {Flag("init", id % 2 == 0)})));
+    beam.NextReady("{" + std::to_string(100 + id) + ", ");
+    beam.Send(test::InEnvelope(id, Piped("exec cat", {Flag("init", id < 4)})));
+    beam.NextReady(lead);
+    beam.Next();
+    beam.Send(test::InEnvelope(id, Stdin("x")));
+    beam.Send(test::InEnvelope(id, StdinEof()));
+    const Said said = NextUntilEnd(beam, lead);
+    CHECK(said.out == "x");
+    CHECK(said.out_eofs == 1);
+  }
+  beam.Send(test::InEnvelope(1, StdinEof()));
+  CHECK(NextUntilEnd(beam, "{1, ").out_eofs == 1);
+}
+
 TEST_CASE("what has no stream is refused") {
   Beam beam;
   beam.Send(Shell("exec sleep 1000", {Directive("stdout", Atom("pipe")), Flag("auto_proceed")}));
