@@ -68,6 +68,7 @@ defmodule Linx.CommandTest do
           lines: 0,
           stderr: :none,
           timeout: -1,
+          timeout: 0x1_0000_0000,
           max_output: 0,
           env: [:a],
           env: [{"a=b", "c"}],

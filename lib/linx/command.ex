@@ -52,6 +52,9 @@ defmodule Linx.Command do
     max_output: :infinity
   ]
 
+  # The longest that `receive` waits.
+  @max_timeout 0xFFFF_FFFF
+
   # Decided here, or by who asks.
   @reserved [:argv, :path, :stdio, :cwd, :owner, :tag, :linger, :auto_proceed, :active]
 
@@ -128,7 +131,7 @@ defmodule Linx.Command do
   end
 
   defp option({:timeout, timeout}, command)
-       when timeout == :infinity or (is_integer(timeout) and timeout >= 0),
+       when timeout == :infinity or (is_integer(timeout) and timeout in 0..@max_timeout),
        do: %{command | timeout: timeout}
 
   defp option({:max_output, bytes}, command)

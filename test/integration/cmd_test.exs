@@ -259,6 +259,18 @@ defmodule Linx.Integration.CmdTest do
       for pid <- pids, do: assert_gone(String.to_integer(pid))
     end
 
+    test "of time also holds for what writes without a pause" do
+      started = System.monotonic_time(:millisecond)
+
+      assert %{reason: :timeout} =
+               catch_error(Linx.cmd("yes", [], timeout: 200, into: MapSet.new()))
+
+      assert %{reason: :timeout} =
+               catch_error(Enum.each(Linx.stream!("yes", [], timeout: 200), & &1))
+
+      assert System.monotonic_time(:millisecond) - started < 20_000
+    end
+
     test "of time keeps stdout and stderr apart" do
       script = ["-c", "echo out; echo err >&2; sleep 1000"]
 
@@ -301,6 +313,31 @@ defmodule Linx.Integration.CmdTest do
         Process.exit(caller, reason)
         assert_gone(pid)
       end
+    end
+
+    test "that is killed or leaves takes the input with him" do
+      test = self()
+
+      input =
+        Stream.repeatedly(fn ->
+          send(test, {:writer, self()})
+          receive do: (:never -> "")
+        end)
+
+      killed = spawn(fn -> Linx.cmd("cat", [], input: input) end)
+      assert_receive {:writer, writer}
+      Process.exit(killed, :kill)
+      assert reason_of_end(writer) in [:killed, :noproc]
+
+      # A stream that is left in the middle by a process that ends.
+      spawn(fn ->
+        step = fn piece, _ -> {:suspend, piece} end
+        stream = Linx.stream!("sh", ["-c", "echo x; cat"], input: input)
+        assert {:suspended, "x\n", _} = Enumerable.reduce(stream, {:cont, nil}, step)
+      end)
+
+      assert_receive {:writer, writer}
+      assert reason_of_end(writer) in [:killed, :noproc]
     end
 
     test "whose collectable raises takes the command with him" do
