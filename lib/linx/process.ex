@@ -274,11 +274,15 @@ defmodule Linx.Process do
   def stats(session), do: call(session, :stats)
 
   @doc """
-  Holds a running workload and everything it has started, until `resume/1`.
+  Holds a running workload and everything it has started, until `resume/1`. Answers when all of it
+  is still.
 
   With a cgroup of its own (`:cgroup`) the session is frozen as a whole. Elsewhere every process of
-  it gets SIGSTOP; whoever is waiting for one of them can see that, and may start it again. Answers
-  when it is done. A paused session can be stopped, and ends with its owner, as any other.
+  it gets SIGSTOP; whoever is waiting for one of them can see that, and may start it again. A tree
+  that forks faster than it can be stopped is let go on, with `{:error, :etimedout}`.
+
+  Signals wait until it goes on, but SIGKILL works at once and SIGTERM lets it go on first. A paused
+  session can be stopped, and ends with its owner and its `:timeout`, as any other.
   """
   @spec pause(session) :: :ok | {:error, :not_running | :no_process | Linx.Errno.name()}
   def pause(session), do: call(session, :pause)
