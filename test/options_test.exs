@@ -136,7 +136,7 @@ defmodule Linx.Process.OptionsTest do
         {:ok, options} = validate(@argv ++ [stdio: stdio])
         assert options.request.stdio == stdio
         assert (options.streams.input && options.streams.input.command) == input
-        assert Map.keys(options.streams.outputs) == outputs
+        assert Map.keys(options.streams.outputs.streams) == outputs
       end
 
       for stdio <- [:inherit, :devnull, [stdout: :devnull], files],
@@ -147,7 +147,9 @@ defmodule Linx.Process.OptionsTest do
       assert {:ok, %{request: request, streams: streams}} =
                validate(@argv ++ [stdio: :pipe, window: 1])
 
-      assert {request.window, streams.input.window, streams.outputs.stdout.window} == {1, 1, 1}
+      assert {request.window, streams.input.window, streams.outputs.streams.stdout.window} ==
+               {1, 1, 1}
+
       refute Map.has_key?(request(stdio: :pipe), :window)
       refute Map.has_key?(request(window: 1), :window)
       assert request(stdio: :pty, agent: :dedicated).window == 262_144

@@ -5,6 +5,7 @@ defmodule Linx.Process.StreamsTest do
   doctest Linx.Process.Streams
   doctest Linx.Process.Streams.Input
   doctest Linx.Process.Streams.Output
+  doctest Linx.Process.Streams.Outputs
 
   alias Linx.Process.{Machine, Streams}
 

@@ -19,9 +19,9 @@ defmodule Linx.Process.Streams do
   Where there is a reader who waits, or an active mode, no bytes wait.
   """
 
-  alias Linx.Process.Streams.{Input, Output}
+  alias Linx.Process.Streams.{Input, Outputs}
 
-  @type name :: :stdout | :stderr | :pty_out
+  @type name :: Outputs.name()
 
   @typedoc """
   As `:inet` has it. A number is how many pieces of output the owner still takes. `0` is what
@@ -31,16 +31,15 @@ defmodule Linx.Process.Streams do
 
   @type t :: %__MODULE__{
           input: Input.t() | nil,
-          outputs: %{name => Output.t()},
+          outputs: Outputs.t(),
           mode: mode,
-          readers: [{reference, from :: term, name | :all}],
-          clock: non_neg_integer,
-          over?: boolean
+          readers: [{reference, from :: term, Outputs.wanted()}]
         }
 
   @type action :: Input.action() | {:tell, tuple}
 
-  defstruct [:input, :mode, outputs: %{}, readers: [], clock: 0, over?: false]
+  @enforce_keys [:input, :mode, :outputs]
+  defstruct [:input, :mode, :outputs, readers: []]
 
   @max_count 32_767
   # The agent has no window for a terminal yet.
@@ -60,7 +59,7 @@ defmodule Linx.Process.Streams do
 
         %__MODULE__{
           input: input && Input.new(input, window),
-          outputs: Map.new(outputs, &{&1, Output.new(window)}),
+          outputs: Outputs.new(outputs, window),
           mode: mode
         }
     end
@@ -95,47 +94,41 @@ defmodule Linx.Process.Streams do
 
   @doc "A piece of output has come."
   @spec arrived(t, name, binary) :: {t, [action]}
-  def arrived(%__MODULE__{outputs: outputs} = s, name, bytes) when is_map_key(outputs, name) do
-    case Enum.find(s.readers, fn {_, _, wanted} -> wanted in [name, :all] end) do
-      {ref, from, wanted} = reader ->
-        {s, ack} = count(s, name, byte_size(bytes), true)
-        reply = [{:reply, from, {:ok, read(wanted, name, bytes)}}, {:unwatch, ref}]
-        {%{s | readers: List.delete(s.readers, reader)}, reply ++ ack}
+  def arrived(%__MODULE__{} = s, name, bytes) do
+    cond do
+      not Outputs.any?(s.outputs, name) ->
+        {s, []}
 
-      nil when s.mode in [false, 0] ->
-        output = Output.put(outputs[name], s.clock, bytes)
-        {%{put(s, name, output) | clock: s.clock + 1}, []}
+      reader = Enum.find(s.readers, fn {_, _, wanted} -> wanted in [name, :all] end) ->
+        {ref, from, wanted} = reader
+        {s, acks} = count(%{s | readers: List.delete(s.readers, reader)}, name, bytes, true)
+        {s, [{:reply, from, {:ok, read(wanted, name, bytes)}}, {:unwatch, ref} | acks]}
 
-      nil ->
-        {s, ack} = count(s, name, byte_size(bytes), false)
-        {s, passive} = spend(s)
-        {s, [{:tell, {name, bytes}} | ack] ++ passive}
+      s.mode in [false, 0] ->
+        {%{s | outputs: Outputs.put(s.outputs, name, bytes)}, []}
+
+      true ->
+        tell(s, name, bytes)
     end
   end
 
-  def arrived(s, _name, _bytes), do: {s, []}
-
   @doc "A stream has come to its end."
   @spec eof(t, name) :: {t, [action]}
-  def eof(%__MODULE__{outputs: outputs} = s, name) when is_map_key(outputs, name) do
-    {s, replies} = dismiss(put(s, name, %{outputs[name] | end: :there}))
-    {s, tells} = hand_out(s)
-    {s, replies ++ tells}
+  def eof(%__MODULE__{} = s, name) do
+    if Outputs.any?(s.outputs, name) do
+      {s, replies} = dismiss(%{s | outputs: Outputs.eof(s.outputs, name)})
+      {s, tells} = hand_out(s)
+      {s, replies ++ tells}
+    else
+      {s, []}
+    end
   end
-
-  def eof(s, _name), do: {s, []}
 
   @doc "Nothing more will come of any stream, nor be taken; `answer` is for who writes."
   @spec over(t, answer :: term) :: {t, [action]}
   def over(%__MODULE__{} = s, answer) do
-    outputs =
-      Map.new(s.outputs, fn
-        {name, %{end: :none} = output} -> {name, %{output | end: :silent}}
-        other -> other
-      end)
-
     {s, unwritten} = shut_input(s, answer)
-    {s, unread} = dismiss(%{s | outputs: outputs, over?: true})
+    {s, unread} = dismiss(%{s | outputs: Outputs.over(s.outputs)})
     {s, unwritten ++ unread}
   end
 
@@ -144,21 +137,22 @@ defmodule Linx.Process.Streams do
   def shut_input(s, answer), do: input(s, &Input.shut(&1, answer))
 
   @doc "Somebody asks for output of one stream, or of whichever has some first."
-  @spec recv(t, from :: term, reference, name | :all, timeout) :: {t, [action]}
+  @spec recv(t, from :: term, reference, Outputs.wanted(), timeout) :: {t, [action]}
   def recv(%__MODULE__{} = s, from, ref, wanted, timeout) do
     cond do
-      wanted != :all and not is_map_key(s.outputs, wanted) ->
+      not Outputs.any?(s.outputs, wanted) ->
         {s, [{:reply, from, {:error, none(wanted)}}]}
 
       s.mode not in [false, 0] ->
         {s, [{:reply, from, {:error, :active}}]}
 
-      name = first(s, wanted) ->
-        {bytes, s, ack} = take(s, name, true)
-        {s, [{:reply, from, {:ok, read(wanted, name, bytes)}} | ack]}
+      taken = Outputs.take(s.outputs, wanted) ->
+        {name, bytes, outputs} = taken
+        {s, acks} = count(%{s | outputs: outputs}, name, bytes, true)
+        {s, [{:reply, from, {:ok, read(wanted, name, bytes)}} | acks]}
 
-      ended?(s, wanted) ->
-        {told(s, wanted), [{:reply, from, {:error, :closed}}]}
+      Outputs.ended?(s.outputs, wanted) ->
+        {%{s | outputs: Outputs.told(s.outputs, wanted)}, [{:reply, from, {:error, :closed}}]}
 
       timeout == 0 ->
         {s, [{:reply, from, {:error, :timeout}}]}
@@ -176,13 +170,8 @@ defmodule Linx.Process.Streams do
         {s, [{:reply, from, {:error, {:bad_active, mode}}}]}
 
       next ->
-        readers = if next in [false, 0], do: s.readers, else: []
-
-        active =
-          for {ref, reader, _} <- s.readers -- readers,
-              action <- [{:reply, reader, {:error, :active}}, {:unwatch, ref}],
-              do: action
-
+        {readers, gone} = if next in [false, 0], do: {s.readers, []}, else: {[], s.readers}
+        active = answers(gone, {:error, :active})
         passive = if next == 0, do: [{:tell, {:passive}}], else: []
         {s, tells} = hand_out(%{s | mode: next, readers: readers})
         {s, [{:reply, from, :ok} | active] ++ passive ++ tells}
@@ -220,90 +209,62 @@ defmodule Linx.Process.Streams do
   @spec owed?(t | nil) :: boolean
   def owed?(nil), do: false
   def owed?(%__MODULE__{mode: false}), do: false
-  def owed?(s), do: waiting?(s)
+  def owed?(s), do: Outputs.waiting?(s.outputs)
 
   @doc "Whether somebody still has something to read: bytes, or the end of what he reads."
   @spec unread?(t | nil) :: boolean
   def unread?(nil), do: false
-
-  def unread?(s),
-    do: waiting?(s) or Enum.any?(s.outputs, fn {_, o} -> o.read? and o.end != :told end)
-
-  defp waiting?(s), do: Enum.any?(s.outputs, fn {_, output} -> not Output.empty?(output) end)
+  def unread?(s), do: Outputs.unread?(s.outputs)
 
   # To the owner goes what the mode allows, and the end of a stream after its last bytes.
   defp hand_out(%{mode: false} = s), do: {s, []}
 
   defp hand_out(%{mode: mode} = s) do
-    case mode != 0 && first(s, :all) do
-      name when name in [false, nil] ->
-        ends = for {name, %{end: :there} = o} <- s.outputs, Output.empty?(o), do: name
-        {Enum.reduce(ends, s, &told(&2, &1)), for(name <- ends, do: {:tell, {name, :eof}})}
-
-      name ->
-        {bytes, s, ack} = take(s, name, false)
-        {s, passive} = spend(s)
+    case mode != 0 && Outputs.take(s.outputs, :all) do
+      {name, bytes, outputs} ->
+        {s, told} = tell(%{s | outputs: outputs}, name, bytes)
         {s, more} = hand_out(s)
-        {s, [{:tell, {name, bytes}} | ack] ++ passive ++ more}
+        {s, told ++ more}
+
+      _nothing ->
+        ends = Outputs.ends(s.outputs)
+        outputs = Enum.reduce(ends, s.outputs, &Outputs.told(&2, &1))
+        {%{s | outputs: outputs}, for(name <- ends, do: {:tell, {name, :eof}})}
     end
   end
 
-  # A piece went to the owner.
-  defp spend(%{mode: true} = s), do: {s, []}
-  defp spend(%{mode: :once} = s), do: {%{s | mode: 0}, []}
-  defp spend(%{mode: 1} = s), do: {%{s | mode: 0}, [{:tell, {:passive}}]}
-  defp spend(%{mode: count} = s), do: {%{s | mode: count - 1}, []}
+  defp tell(s, name, bytes) do
+    {s, acks} = count(s, name, bytes, false)
+    {mode, passive} = spend(s.mode)
+    {%{s | mode: mode}, [{:tell, {name, bytes}} | acks] ++ passive}
+  end
+
+  # A piece goes to the owner.
+  defp spend(true), do: {true, []}
+  defp spend(:once), do: {0, []}
+  defp spend(1), do: {0, [{:tell, {:passive}}]}
+  defp spend(count), do: {count - 1, []}
 
   # Who waits for a stream that has ended need not wait any longer.
   defp dismiss(s) do
-    {done, readers} = Enum.split_with(s.readers, fn {_, _, wanted} -> ended?(s, wanted) end)
-
-    replies =
-      for {ref, from, _} <- done,
-          action <- [{:reply, from, {:error, :closed}}, {:unwatch, ref}],
-          do: action
-
-    {Enum.reduce(done, %{s | readers: readers}, fn {_, _, wanted}, s -> told(s, wanted) end),
-     replies}
+    {done, readers} = Enum.split_with(s.readers, fn {_, _, w} -> Outputs.ended?(s.outputs, w) end)
+    outputs = for {_, _, wanted} <- done, reduce: s.outputs, do: (o -> Outputs.told(o, wanted))
+    {%{s | readers: readers, outputs: outputs}, answers(done, {:error, :closed})}
   end
 
-  defp ended?(s, :all), do: Enum.all?(s.outputs, fn {name, _} -> ended?(s, name) end)
-
-  defp ended?(s, name) do
-    output = Map.fetch!(s.outputs, name)
-    output.end != :none and Output.empty?(output)
+  defp answers(readers, answer) do
+    for {ref, from, _} <- readers,
+        action <- [{:reply, from, answer}, {:unwatch, ref}],
+        do: action
   end
 
-  defp told(s, :all), do: Enum.reduce(Map.keys(s.outputs), s, &told(&2, &1))
-  defp told(s, name), do: put(s, name, %{s.outputs[name] | end: :told})
-
-  # The stream whose bytes have waited longest, of those that are wanted.
-  defp first(s, :all) do
-    s.outputs |> Map.keys() |> Enum.reject(&Output.empty?(s.outputs[&1])) |> oldest(s)
+  defp count(s, name, bytes, read?) do
+    {outputs, acks} = Outputs.count(s.outputs, name, byte_size(bytes), read?)
+    {%{s | outputs: outputs}, acks}
   end
-
-  defp first(s, name), do: if(Output.empty?(s.outputs[name]), do: nil, else: name)
-
-  defp oldest([], _s), do: nil
-  defp oldest(names, s), do: Enum.min_by(names, &Output.order(s.outputs[&1]))
-
-  defp take(s, name, read?) do
-    {bytes, output} = Output.take(s.outputs[name])
-    {s, ack} = count(put(s, name, output), name, byte_size(bytes), read?)
-    {bytes, s, ack}
-  end
-
-  defp count(s, name, size, read?) do
-    output = s.outputs[name]
-    {output, ack} = Output.count(%{output | read?: read? or output.read?}, size)
-    ack = if ack == nil or s.over?, do: [], else: [{:write, {:ack, name, ack}, nil}]
-    {put(s, name, output), ack}
-  end
-
-  defp put(s, name, output), do: %{s | outputs: Map.put(s.outputs, name, output)}
 
   defp read(:all, name, bytes), do: {name, bytes}
-  defp read(_name, _name_too, bytes), do: bytes
+  defp read(_name, _same, bytes), do: bytes
 
   defp none(:pty_out), do: :no_pty
   defp none(_name), do: :no_pipe
