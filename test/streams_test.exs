@@ -316,6 +316,22 @@ defmodule Linx.Process.StreamsTest do
       actions = actions(session(), {:event, {:refused, 105, :stdin, nil}})
       assert told(actions) == [{:refused, 105, :stdin}]
     end
+
+    test "to a PTY is under the same window" do
+      typed = fn from, bytes -> {:call, from, {:pty_write, from, bytes}} end
+      {machine, actions} = run(session(stdio: :pty), [typed.(:a, "123456789"), typed.(:b, "x")])
+      assert for({:write, {:pty_in, bytes}, _} <- actions, do: bytes) == ["12345678"]
+
+      assert answers(actions(machine, @exited)) == [
+               a: {:error, :no_process},
+               b: {:error, :no_process}
+             ]
+
+      assert for({:write, write, _} <- actions(machine, acked(8)), do: write) == [
+               pty_in: "9",
+               pty_in: "x"
+             ]
+    end
   end
 
   describe "where there is no stream" do

@@ -204,13 +204,26 @@ defmodule Linx.Integration.AgentTest do
   end
 
   describe "when linx_process does not read" do
+    # More than a port takes.
+    @wide 16 * 1024 * 1024
+
+    # Also where the test fails: the BEAM would wait for it.
+    defp stop(program) do
+      on_exit(fn -> System.cmd("kill", ["-CONT", "#{program}"], stderr_to_stdout: true) end)
+      kill(program, :STOP)
+    end
+
     test "no session is suspended, and all goes on when it reads again" do
       {session, _} =
-        running(argv: sh("stty raw -echo; echo ready; head -c 3000000 | wc -c"), stdio: :pty)
+        running(
+          argv: sh("stty raw -echo; echo ready; head -c 3000000 | wc -c"),
+          stdio: :pty,
+          window: @wide
+        )
 
       assert_receive {:linx_process, :pty_out, "ready" <> _}
       {_, program, _} = agent_of(session)
-      kill(program, :STOP)
+      stop(program)
 
       writers =
         for _ <- 1..3,
@@ -235,9 +248,9 @@ defmodule Linx.Integration.AgentTest do
     end
 
     test "its death answers who still waits" do
-      {session, _} = running(argv: @sleep, stdio: :pty)
+      {session, _} = running(argv: @sleep, stdio: :pty, window: @wide)
       {_, program, _} = agent_of(session)
-      kill(program, :STOP)
+      stop(program)
 
       writers =
         for _ <- 1..3,

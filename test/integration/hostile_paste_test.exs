@@ -26,23 +26,28 @@ defmodule Linx.Integration.HostilePasteTest do
       bytes = :crypto.strong_rand_bytes(@size)
       System.cmd("kill", ["-STOP", "#{pid}"])
       wait_until(fn -> status(pid, "State") =~ "T" end, "the reader does not stop")
-      assert Linx.Process.pty_write(session, bytes) == :ok
+      paste = Task.async(fn -> Linx.Process.pty_write(session, bytes) end)
 
       for _ <- 1..3 do
         assert {"other\n", {:ok, {:exited, 0}}} = output(argv: ["/bin/echo", "other"])
       end
 
       refute_received {:linx_process, :pty_out, _}
+      assert Task.yield(paste, 0) == nil
       System.cmd("kill", ["-CONT", "#{pid}"])
       assert_arrived(bytes)
+      assert Task.await(paste) == :ok
     end
 
-    test "that the reader does not live to read is dropped" do
+    test "that the reader does not live to read is dropped, and who pastes is told" do
       {session, pid} = reader()
       System.cmd("kill", ["-STOP", "#{pid}"])
-      assert Linx.Process.pty_write(session, :crypto.strong_rand_bytes(@size)) == :ok
+      wait_until(fn -> status(pid, "State") =~ "T" end, "the reader does not stop")
+      bytes = :crypto.strong_rand_bytes(@size)
+      paste = Task.async(fn -> Linx.Process.pty_write(session, bytes) end)
       assert Linx.Process.signal(session, :sigkill) == :ok
       assert {_, {:signaled, 9}} = outcome("")
+      assert Task.await(paste) == {:error, :no_process}
     end
   end
 

@@ -1,7 +1,7 @@
 defmodule Linx.Integration.PtyTest do
   use Linx.Case
 
-  import Linx.Test.Parked, only: [output_until: 1, output_and_outcome: 0]
+  import Linx.Test.Parked, only: [output_until: 1, output_and_outcome: 0, wait_until: 2]
 
   alias Linx.Process
 
@@ -81,12 +81,31 @@ defmodule Linx.Integration.PtyTest do
     assert output == Enum.map_join(1..150_000, &"#{&1}\n")
   end
 
-  test "input beyond what the agent keeps is refused, and said to be" do
+  test "input waits for who reads, however much it is" do
     {session, _} = running(argv: sh(@raw <> "exec sleep 60"), stdio: :pty)
     output_until("ready\n")
-    for _ <- 1..20, do: :ok = Process.pty_write(session, :binary.copy("x", 1_000_000))
-    assert {:linx_process, :refused, 105, :pty_in} = next_message()
+    writer = Task.async(fn -> Process.pty_write(session, :binary.copy("x", 20_000_000)) end)
+    assert Process.wait(session, 50) == {:error, :timeout}
+    assert Task.yield(writer, 0) == nil
     assert Process.stop(session) == {:ok, {:signaled, 15}}
+    assert Task.await(writer) == {:error, :no_process}
+  end
+
+  test "output waits for who reads, no more of it than a window" do
+    options = [argv: sh("stty raw; exec yes"), stdio: :pty, active: false, window: 10_000]
+    {session, _} = running(options)
+    wait_until(fn -> waiting(session) == 10_000 end, "it does not write")
+    assert {:ok, "y\n" <> _} = Process.recv(session, :pty_out, 1000)
+    assert {:ok, _} = Process.recv(session, :pty_out, 1000)
+    wait_until(fn -> waiting(session) > 5000 end, "it does not go on")
+    assert waiting(session) <= 10_000
+    assert Process.stop(session) == {:ok, {:signaled, 15}}
+    assert {:ok, {:pty_out, _}} = Process.recv(session, :all, 1000)
+  end
+
+  defp waiting(session) do
+    %{pty_out: output} = :sys.get_state(session).machine.streams.outputs.streams
+    for({_, bytes} <- :queue.to_list(output.waiting), do: byte_size(bytes)) |> Enum.sum()
   end
 
   test "verbs say where there is none, or it cannot be used" do

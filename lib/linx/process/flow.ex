@@ -27,7 +27,7 @@ defmodule Linx.Process.Flow do
   @spec event(Machine.t(), Linx.Protocol.event()) :: {Machine.t(), [Machine.action()]}
   def event(%{streams: nil} = m, _event), do: {m, []}
   def event(m, {:stdin_ack, bytes}), do: input(m, &Input.acked(&1, bytes))
-  def event(m, {:stdin, :closed}), do: change(m, &Streams.shut_input(&1, {:error, :closed}))
+  def event(m, {:stdin, :closed}), do: change(m, &Streams.shut_input(&1, unwritten(m)))
   def event(m, {name, :eof}), do: change(m, &Streams.eof(&1, name))
   def event(m, {name, bytes}), do: change(m, &Streams.arrived(&1, name, bytes))
 

@@ -42,8 +42,6 @@ defmodule Linx.Process.Streams do
   defstruct [:input, :mode, :outputs, readers: []]
 
   @max_count 32_767
-  # The agent has no window for a terminal yet.
-  @unbounded 0x4000_0000_0000_0000
 
   @doc """
   The streams of a session with this option `:stdio`; `nil` where it has none.
@@ -55,8 +53,6 @@ defmodule Linx.Process.Streams do
         nil
 
       {input, outputs} ->
-        window = if input == :pty_in, do: @unbounded, else: window
-
         %__MODULE__{
           input: input && Input.new(input, window),
           outputs: Outputs.new(outputs, window),

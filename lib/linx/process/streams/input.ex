@@ -19,6 +19,8 @@ defmodule Linx.Process.Streams.Input do
 
   # The largest piece that one frame carries.
   @max_piece 256 * 1024
+  # The agent keeps no more for one session.
+  @max_window 16 * 1024 * 1024
 
   @typedoc """
   `sent` counts bytes on their way. Before it is `ready?` the agent takes none. What waits is
@@ -44,7 +46,7 @@ defmodule Linx.Process.Streams.Input do
 
   @doc "An input that is written to by `command`; `window` is in bytes."
   @spec new(:stdin | :pty_in, pos_integer) :: t
-  def new(command, window), do: %__MODULE__{command: command, window: window}
+  def new(command, window), do: %__MODULE__{command: command, window: min(window, @max_window)}
 
   @doc "From now on the agent takes what is written."
   @spec open(t) :: {t, [action]}
