@@ -72,7 +72,7 @@ defmodule Linx.Process do
 
   import Kernel, except: [spawn: 1]
 
-  alias Linx.Process.{Error, Info, Launch, Live, Options, Stats, Streams}
+  alias Linx.Process.{Chunks, Error, Info, Launch, Live, Options, Stats, Streams}
 
   @typedoc "What `spawn/1` and `enter/2` answered."
   @type session :: GenServer.server()
@@ -350,6 +350,22 @@ defmodule Linx.Process do
       when stream in [:stdout, :stderr, :pty_out, :all] and
              (timeout == :infinity or (is_integer(timeout) and timeout >= 0)),
       do: call(session, {:recv, make_ref(), stream, timeout})
+
+  @doc """
+  The workload's output as a lazy Enumerable of its pieces as they come, to the end of its streams.
+
+    * `:from` - `:stdout`, `:stderr` or `:pty_out`, the elements are binaries; or `:all`, the elements
+      are `{stream, binary}`; default `:all`
+
+  The session becomes passive; start it so (`active: false`), or what came before is with the owner. It
+  reads on only as fast as its elements are taken. A stream that is not asked for is left to others: once
+  its window is used up, the workload waits for somebody to read it.
+
+  Whoever stops before the end, or raises, kills the workload. How it ended is `wait/2`'s to tell; where
+  it could not run, or its agent has died, `Linx.Process.Error` is raised.
+  """
+  @spec stream!(session, keyword) :: Enumerable.t()
+  def stream!(session, opts \\ []), do: Chunks.new(session, opts)
 
   @doc """
   Types into the workload's PTY. Answers as `write/2` does.

@@ -159,6 +159,20 @@ defmodule Linx.Process.Error do
     do:
       "The session's init was killed; its processes are gone, how the workload ended is unknown."
 
+  defp advice(:session, :esrch),
+    do: "The session is gone, and what it had not told yet with it."
+
+  defp advice(:open_file, :enoent) do
+    "No such file on the host, or no such directory to create it in: the path of {:file, path, mode} " <>
+      "is the host's, not the child's."
+  end
+
+  defp advice(:open_file, :eacces),
+    do: "The BEAM's user may not open this file so: check its mode and those of its directories."
+
+  defp advice(:open_file, :enxio), do: "Nobody reads this fifo: start its reader first."
+  defp advice(:open_file, :eisdir), do: "This is a directory: name a file."
+
   defp advice(_stage, errno) when errno in [:emfile, :enfile],
     do: "File descriptors have run out: raise the limit (ulimit -n) before the BEAM starts."
 
