@@ -2,8 +2,10 @@ defmodule Linx.ProtocolTest do
   use ExUnit.Case, async: true
 
   doctest Linx.Protocol
+  doctest Linx.Protocol.Piece
 
   alias Linx.Protocol
+  alias Linx.Protocol.Piece
 
   defp frame(term), do: :erlang.term_to_binary(term)
 
@@ -51,6 +53,37 @@ defmodule Linx.ProtocolTest do
 
     assert keys |> Enum.concat() |> Enum.uniq() |> Enum.sort() ==
              Enum.sort(Protocol.names().key -- [:target, :usage, :cgroup])
+  end
+
+  describe "a piece of output" do
+    # As the agent spells it: atoms by the tag that newer releases of Erlang use by default.
+    defp spelt(term), do: :erlang.term_to_binary(term, minor_version: 2)
+
+    test "is the same as if it were decoded, whoever's it is" do
+      for stream <- [:stdout, :stderr, :pty_out],
+          bytes <- ["", "x", :binary.copy("bytes", 50_000)],
+          id <- [0, 255, 256, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF_FF, 0x7FFF_FFFF_FFFF_FFFF] do
+        assert Piece.take(spelt({id, {stream, bytes}})) == {id, {stream, bytes}}
+        assert Protocol.decode(spelt({id, {stream, bytes}})) == {:ok, {id, {stream, bytes}}}
+        assert Piece.take(spelt({stream, bytes})) == {nil, {stream, bytes}}
+        assert Protocol.decode_bare(spelt({stream, bytes})) == {:ok, {stream, bytes}}
+      end
+    end
+
+    test "is not copied" do
+      frame = spelt({300, {:stdout, :binary.copy("x", 10_000)}})
+      {:ok, {300, {:stdout, bytes}}} = Protocol.decode(frame)
+      assert :binary.referenced_byte_size(bytes) == byte_size(frame)
+    end
+
+    test "is taken from no frame that is cut, longer, or something else" do
+      whole = spelt({300, {:stdout, "bytes"}})
+      for size <- 0..(byte_size(whole) - 1), do: refute(Piece.take(binary_part(whole, 0, size)))
+      refute Piece.take(whole <> "x")
+
+      for term <- [{-1, {:stdout, "x"}}, {1, {:stdin, "x"}}, {1, {:stdout, :eof}}, {:stdout, 1}],
+          do: refute(Piece.take(spelt(term)))
+    end
   end
 
   test "every event, with an id and bare" do

@@ -19,6 +19,8 @@ defmodule Linx.Protocol do
   that the agent has no business to send.
   """
 
+  alias Linx.Protocol.Piece
+
   @definition Path.expand("../../c_src/protocol.def", __DIR__)
   @external_resource @definition
 
@@ -96,6 +98,13 @@ defmodule Linx.Protocol do
   """
   @spec decode(binary) :: {:ok, {id, answer}} | {:error, :malformed_frame}
   def decode(frame) do
+    case Piece.take(frame) do
+      nil -> decode_term(frame)
+      piece -> {:ok, piece}
+    end
+  end
+
+  defp decode_term(frame) do
     case :erlang.binary_to_term(frame, [:safe]) do
       {id, term} when is_integer(id) and id >= 0 -> event(id, term)
       {:hello, map} = hello when is_map(map) -> {:ok, {nil, hello}}
@@ -115,6 +124,13 @@ defmodule Linx.Protocol do
   """
   @spec decode_bare(binary) :: {:ok, event} | {:error, :malformed_frame}
   def decode_bare(frame) do
+    case Piece.take(frame) do
+      {nil, event} -> {:ok, event}
+      _ -> decode_bare_term(frame)
+    end
+  end
+
+  defp decode_bare_term(frame) do
     with {:ok, {nil, event}} <- event(nil, :erlang.binary_to_term(frame, [:safe])) do
       {:ok, event}
     end
