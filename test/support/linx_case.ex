@@ -107,6 +107,15 @@ defmodule Linx.Case do
     end
   end
 
+  @doc """
+  The first of two measures of a test, or the second where the environment has `LINX_TEST_LONG`.
+
+  What takes minutes is not for every run.
+  """
+  @spec long(value, value) :: value when value: term
+  def long(short, long),
+    do: if(System.get_env("LINX_TEST_LONG") in [nil, ""], do: short, else: long)
+
   @doc "A directory that is removed after the test."
   @spec tmp_dir() :: Path.t()
   def tmp_dir do
