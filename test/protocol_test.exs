@@ -180,6 +180,16 @@ defmodule Linx.ProtocolTest do
     assert Protocol.encode(nil, request) |> :erlang.binary_to_term() == request
   end
 
+  test "much input is not copied into its frame" do
+    for bytes <- ["", "x", :binary.copy("x", 4095), :binary.copy("x", 300_000)],
+        name <- [:stdin, :pty_in],
+        {id, term} <- [{9, {9, {name, bytes}}}, {nil, {name, bytes}}] do
+      frame = Protocol.encode(id, {name, bytes})
+      assert frame |> IO.iodata_to_binary() |> :erlang.binary_to_term() == term
+      if byte_size(bytes) > 4096, do: assert(bytes in frame)
+    end
+  end
+
   test "an event is terminal or it is not" do
     for terminal <- [{:status, :aborted, 1}, {:error, 2, :execve, nil}, {:status, :exited, 0}],
         do: assert(Protocol.terminal?(terminal))

@@ -36,6 +36,8 @@ defmodule Linx.Protocol do
 
   @version 1
   @max_frame 8 * 1024 * 1024
+  # Below this a copy costs less than to do without.
+  @much 4096
 
   @typedoc "A session's number within its agent; `nil` where the agent has only one."
   @type id :: non_neg_integer | nil
@@ -83,8 +85,14 @@ defmodule Linx.Protocol do
 
   @doc """
   A request or a command as a frame.
+
+  The frame of much input is a list, in which the input is not copied.
   """
-  @spec encode(id, term) :: binary
+  @spec encode(id, term) :: binary | [binary]
+  def encode(id, {name, bytes} = input)
+      when name in [:stdin, :pty_in] and is_binary(bytes) and byte_size(bytes) >= @much,
+      do: :erlang.term_to_iovec(if(id == nil, do: input, else: {id, input}))
+
   def encode(nil, term), do: :erlang.term_to_binary(term)
   def encode(id, term), do: :erlang.term_to_binary({id, term})
 

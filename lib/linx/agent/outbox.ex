@@ -14,7 +14,7 @@ defmodule Linx.Agent.Outbox do
 
   @retry_ms 2
 
-  @opaque t :: %__MODULE__{port: port, waiting: :queue.queue({binary, term}) | nil}
+  @opaque t :: %__MODULE__{port: port, waiting: :queue.queue({iodata, term}) | nil}
 
   @typedoc """
   What is up, and the tags of the frames written: `:ok`, nothing waits; `:busy`, some do; `:closed`,
@@ -39,7 +39,7 @@ defmodule Linx.Agent.Outbox do
   def waiting(%__MODULE__{waiting: queue}), do: for({_, tag} <- :queue.to_list(queue), do: tag)
 
   @doc "Writes a frame, after those that wait."
-  @spec push(t, binary, tag :: term) :: outcome
+  @spec push(t, iodata, tag :: term) :: outcome
   def push(%__MODULE__{waiting: nil} = outbox, frame, tag) do
     case write(outbox.port, frame) do
       :ok -> {:ok, [tag], outbox}
