@@ -162,7 +162,8 @@ defmodule Linx.Command do
 
   # All that is not known here is a session's, and is told to be wrong as a session's is.
   defp check_session!(command) do
-    case Options.validate(:spawn, [argv: ["/"]] ++ command.session) do
+    # But for the environment, which was made here.
+    case Options.validate(:spawn, [argv: ["/"]] ++ Keyword.delete(command.session, :env)) do
       {:ok, _options} -> command
       {:error, reason} -> raise ArgumentError, Options.Reason.message(reason)
     end

@@ -19,8 +19,8 @@ defmodule Linx.Command.Environment do
   @spec merge(%{String.t() => String.t()}, Enumerable.t()) :: [String.t()]
   def merge(current, changes) do
     changed = Enum.reduce(changes, current, &change/2)
-    # A few systems hand down entries that are no variables; a program could not read them.
-    for {name, value} <- changed, name?(name), do: name <> "=" <> value
+    # What a BEAM was given may be no variable; a program could not read it.
+    for {name, value} <- changed, name != "", do: name <> "=" <> value
   end
 
   defp change({name, none}, env) when is_binary(name) and none in [nil, ""],
