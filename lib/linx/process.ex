@@ -25,6 +25,9 @@ defmodule Linx.Process do
   | `{:linx_process, :ready, host_pid}` | it is parked at the checkpoint |
   | `{:linx_process, :running}` | exec succeeded |
   | `{:linx_process, :pty_out, binary}` | output of its PTY |
+  | `{:linx_process, :stdout, binary}`, `:stderr` the same | output of a pipe |
+  | `{:linx_process, :stdout, :eof}`, `:stderr` the same | the end of that pipe, once |
+  | `{:linx_process, :passive}` | it has had the number of pieces of output that it asked for |
   | `{:linx_process, :refused, errno, name}` | a command was not carried out, nothing else changed |
   | `{:linx_process, :exited, code}` | it ended by itself |
   | `{:linx_process, :signaled, number}` | a signal ended it |
@@ -35,6 +38,37 @@ defmodule Linx.Process do
   Exactly one of the last five comes, and nothing after it. With the option `tag: term` each message
   is `{:linx_process, tag, ...}`. Where a capability or seccomp command was refused, `proceed/1` ends
   the session with that error: a workload less confined than was asked does not run.
+
+  ## Streams
+
+      iex> {:ok, session} =
+      ...>   Linx.Process.spawn(argv: ["/usr/bin/sort"], stdio: :pipe, active: false, auto_proceed: true)
+      iex> :ok = Linx.Process.write(session, "b\\na\\n")
+      iex> :ok = Linx.Process.close_stdin(session)
+      iex> Linx.Process.recv(session, :stdout, 5000)
+      {:ok, "a\\nb\\n"}
+      iex> Linx.Process.recv(session, :stdout, 5000)
+      {:error, :closed}
+
+  A pipe (`stdio: :pipe`, or for one fd) and a PTY carry bytes, in the pieces in which they come: a piece
+  has no meaning of its own, it may end within a line. The order is kept within a stream, not between
+  two; `stderr: :stdout` makes one stream of both.
+
+  *Each stream has a window* of `:window` bytes. Nothing more than that is on its way and not taken, so
+  that neither side can fill the other's memory: a workload that writes on waits, as it would for any
+  reader of a pipe, and so does who calls `write/2` or `pty_write/2`. Output is taken when `recv/3`
+  answers it or when the owner is sent it. An owner who is sent everything (`active: true`, the
+  default) may be sent more than he can handle; `active: :once` and a number let him say how much.
+
+  *Nothing is lost.* What the workload has written arrives before its end is told, also what waits in
+  a pipe then. Where another process holds the pipe open, what it writes is read for at most `:drain`
+  milliseconds more. The owner of a session that is active, or is so once or for a number of pieces,
+  hears of its end after the last piece of output, so for the rest he goes on calling `set_active/2`.
+  The owner of a passive one (`active: false`) hears at once, and `recv/3` goes on answering what is
+  left; without `linger` the session stays until that has been read. `wait/2` and `stop/2` never wait
+  for a reader.
+
+  A session under a supervisor and without an `:owner` drops the output that it would send.
 
   ## What ends with what
 
@@ -105,8 +139,16 @@ defmodule Linx.Process do
     * `:env` - map, list of pairs, or list of `"K=V"`; default the environment that the agent started
       with, which is the BEAM's
     * `:cwd` - path, as the workload sees it, default the BEAM's
-    * `:stdio` - `:inherit`, `:devnull`, `:pty`, or a keyword list with `:stdin`, `:stdout`, `:stderr`,
-      each `:inherit`, `:devnull` or `{:connect_unix, host_path}`; default `:inherit`
+    * `:stdio` - `:inherit`, `:devnull`, `:pipe`, `:pty`, or a keyword list with `:stdin`, `:stdout`,
+      `:stderr`, each `:inherit`, `:devnull`, `:pipe`, `{:file, host_path, mode}` with a mode of `:read`,
+      `:write` (truncates) or `:append`, or `{:connect_unix, host_path}`, and `:stderr` also `:stdout`, the
+      very same; default `:inherit`. A file is opened by the agent before the workload exists, and is
+      created with mode 0600
+    * `:window` - 1..1073741824 bytes of each stream that may be on their way, default 262144
+    * `:drain` - milliseconds for which a pipe is still read that something else holds open when the
+      workload has ended, default 1000
+    * `:active` - how the owner gets output: `true`, `false`, `:once` or 1..32767, as `set_active/2` has
+      it, default `true`
     * `:uid`, `:gid` - 0..4294967294, the workload's ids from exec on, default those it is born with
     * `:groups` - list of supplementary groups; default none where `:uid` or `:gid` is given, else
       those it is born with
