@@ -297,7 +297,8 @@ defmodule Linx.Process do
   @doc """
   The sessions of this node whose workloads have not ended, in no order.
 
-  Starting and ending a session costs nothing for it; asking takes a message to each agent.
+  Starting and ending a session costs nothing for it; asking takes a message to each agent. One that
+  has a dedicated agent is listed until that has ended, too.
   """
   @spec list() :: [pid]
   defdelegate list, to: Live

@@ -19,7 +19,8 @@ defmodule Linx.Integration.TopTest do
     assert Enum.sort(Linx.Process.list()) == Enum.sort([shared, dedicated, parked])
 
     for session <- [shared, dedicated, parked], do: {:ok, _} = Linx.Process.stop(session)
-    assert Linx.Process.list() == []
+    # A dedicated agent ends after its session.
+    wait_until(fn -> Linx.Process.list() == [] end, "sessions are listed")
   end
 
   test "a sample tells what runs" do

@@ -10,7 +10,10 @@ defmodule Linx.Process.Live do
   alias Linx.Agent.Pool
   alias Linx.Process.Session
 
-  @doc "The sessions of this node whose workloads have not ended."
+  @doc """
+  The sessions of this node whose workloads have not ended. One with a dedicated agent is among them
+  until that has ended, too. No session is asked, since one that is shutting down would not answer.
+  """
   @spec list() :: [pid]
   def list do
     shared = for agent <- Pool.agents(), session <- Agent.sessions(agent), do: session
@@ -21,8 +24,6 @@ defmodule Linx.Process.Live do
     for port <- Port.list(),
         {:connected, pid} <- [Port.info(port, :connected)],
         :proc_lib.translate_initial_call(pid) == {Session, :init, 1},
-        # Its agent is gone only after its end.
-        match?({:ok, %{result: nil}}, Linx.Process.info(pid)),
         do: pid
   end
 end
