@@ -42,6 +42,9 @@ defmodule Linx.Process.ErrorTest do
           {22, :gid, "maps before proceed"},
           {1, :cap_drop_bounding, "CAP_SETPCAP"},
           {22, :seccomp_install, "filter"},
+          {19, :cgroup_open, "do without :cgroup"},
+          {2, :cgroup_open, "make it first"},
+          {13, :cgroup_mkdir, "delegated"},
           {24, :socketpair, "ulimit -n"},
           {90, :request_too_big, "8 MiB"}
         ],

@@ -162,6 +162,18 @@ defmodule Linx.Process.Error do
   defp advice(:session, :esrch),
     do: "The session is gone, and what it had not told yet with it."
 
+  defp advice(:cgroup_open, :enodev),
+    do: "No cgroup v2 file system is mounted here: mount one, or do without :cgroup."
+
+  defp advice(:cgroup_open, :enoent),
+    do: "There is no such cgroup: make it first. Its path counts from the root of the hierarchy."
+
+  defp advice(stage, errno)
+       when stage in [:cgroup_open, :cgroup_mkdir, :cgroup_clone] and
+              errno in [:eacces, :eperm, :erofs] do
+    "The BEAM's user may not make cgroups there: have one delegated; `mix linx.doctor` says how."
+  end
+
   defp advice(:open_file, :enoent) do
     "No such file on the host, or no such directory to create it in: the path of {:file, path, mode} " <>
       "is the host's, not the child's."
