@@ -4,6 +4,7 @@ defmodule Linx.Bench do
   """
 
   alias Linx.Bench.{
+    Awake,
     FairnessRow,
     FootprintRows,
     LatencyRows,
@@ -50,6 +51,7 @@ defmodule Linx.Bench do
     * `:build` - the folder to build them in. Required
     * `:rows` - numbers of rows. Default: all
     * `:quick` - whether a smoke run is enough. Default: `false`
+    * `:idle_states` - whether the CPUs may sleep while they wait. Default: `false`
     * `:json` - path of a file for the results. Default: none
     * `:peers` - folder of ebin folders. Default: none
 
@@ -69,16 +71,26 @@ defmodule Linx.Bench do
     load = Proc.load()
     wanted = Keyword.get(opts, :rows) || rows()
 
-    outcomes =
-      in_silence(fn ->
-        for {number, row} <- @rows, number in wanted, do: measure(number, row, context)
+    {cpus, outcomes} =
+      Awake.during(not Keyword.get(opts, :idle_states, false), fn ->
+        in_silence(fn ->
+          for {number, row} <- @rows, number in wanted, do: measure(number, row, context)
+        end)
       end)
 
     measures = for {:ok, measures} <- outcomes, measure <- measures, do: measure
     failed = for {:failed, number, why} <- outcomes, do: {number, why}
 
-    Enum.each(report(measures, failed, load), &Mix.shell().info/1)
-    if path = opts[:json], do: write_json(path, measures, failed, load, context.quick)
+    run = %{
+      measures: measures,
+      failed: failed,
+      cpus: Awake.describe(cpus),
+      load: %{before: load, after: Proc.load()},
+      quick: context.quick
+    }
+
+    Enum.each(report(run), &Mix.shell().info/1)
+    if path = opts[:json], do: write_json(path, run)
     %{measures: measures, failed: failed}
   end
 
@@ -111,14 +123,14 @@ defmodule Linx.Bench do
     supervisor
   end
 
-  defp report(measures, failed, load) do
+  defp report(run) do
     missing = Peers.missing()
 
     [""] ++
-      Table.lines(measures) ++
+      Table.lines(run.measures) ++
       [""] ++
-      for({number, why} <- failed, do: "row #{number} was not measured: #{why}") ++
-      ["#{machine()}, load #{load} before, #{Proc.load()} after"] ++
+      for({number, why} <- run.failed, do: "row #{number} was not measured: #{why}") ++
+      ["#{machine()}, load #{run.load.before} before, #{run.load.after} after", run.cpus] ++
       if(missing == [], do: [], else: ["not installed: #{Enum.join(missing, ", ")}"])
   end
 
@@ -129,15 +141,16 @@ defmodule Linx.Bench do
       "Elixir #{System.version()}"
   end
 
-  defp write_json(path, measures, failed, load, quick) do
+  defp write_json(path, run) do
     json =
       Linx.Json.encode(%{
         machine: machine(),
-        load: %{before: load, after: Proc.load()},
-        quick: quick,
+        cpus: run.cpus,
+        load: run.load,
+        quick: run.quick,
         missing: Peers.missing(),
-        failed: for({number, why} <- failed, do: %{row: number, reason: why}),
-        measures: Enum.map(measures, &Measure.to_map/1)
+        failed: for({number, why} <- run.failed, do: %{row: number, reason: why}),
+        measures: Enum.map(run.measures, &Measure.to_map/1)
       })
 
     File.write!(path, [json, ?\n])

@@ -16,6 +16,7 @@ defmodule Linx.Integration.BenchTest do
     on_exit(fn -> Mix.shell(shell) end)
   end
 
+  @tag timeout: 180_000
   test "a quick run measures, prints and writes every row" do
     path = Path.join(System.tmp_dir!(), "linx_bench_#{System.unique_integer([:positive])}.json")
     on_exit(fn -> File.rm(path) end)
@@ -37,6 +38,7 @@ defmodule Linx.Integration.BenchTest do
     json = path |> File.read!() |> decode()
     assert json["quick"] == true
     assert json["failed"] == []
+    assert json["cpus"] =~ "idle states"
     assert length(json["measures"]) == length(measures)
     assert %{"row" => 1.0, "contenders" => [%{"name" => "linx"} | _]} = hd(json["measures"])
     assert Enum.all?(json["missing"], &(output =~ &1))

@@ -16,6 +16,8 @@ defmodule Mix.Tasks.Linx.Bench do
     * `--rows LIST` - numbers of the rows to measure, separated by commas. Default: all
     * `--quick` - a smoke run of a few seconds, whose figures mean nothing
     * `--json FILE` - also write the results to this file
+    * `--idle-states` - let the CPUs sleep while they wait. Default: they are kept awake, where that
+      can be had, which is as root (`Linx.Bench.Awake` in `bench/` says why)
 
   The libraries erlexec, MuonTrap and Exile are measured where they are on the code path. To that path
   the environment variable `LINX_BENCH_PEERS` adds every `ebin` folder below the folder it names. So
@@ -26,7 +28,7 @@ defmodule Mix.Tasks.Linx.Bench do
 
   use Mix.Task
 
-  @switches [rows: :string, quick: :boolean, json: :string]
+  @switches [rows: :string, quick: :boolean, json: :string, idle_states: :boolean]
 
   @impl Mix.Task
   @spec run([String.t()]) :: %{measures: list, failed: list}
