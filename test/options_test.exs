@@ -44,6 +44,19 @@ defmodule Linx.Process.OptionsTest do
         do: assert(validate(options) == {:error, :argv_required})
   end
 
+  test ":log wants output to log, and takes it from the owner" do
+    assert {:ok, options} = validate(@argv ++ [log: :info])
+    assert options.request.stdio == [stdout: :pipe, stderr: :pipe]
+    assert options.streams.mode == false
+    assert {:ok, _} = validate(@argv ++ [log: [level: :debug], stdio: :pty])
+    assert request(log: nil) == request([])
+
+    for stdio <- [:inherit, :devnull, [stdin: :pipe], [stdout: {:file, "/x", :write}]],
+        do: assert(reason(log: :info, stdio: stdio) == {:bad_log, :info})
+
+    for log <- [:loud, true, [prefix: 1]], do: assert(reason(log: log) == {:bad_log, log})
+  end
+
   test ":path is absolute, and then :argv begins with anything" do
     for path <- ["true", "", "/a\0b", ~c"/bin/true", :path],
         do: assert(reason(path: path) == {:bad_path, path})

@@ -132,9 +132,9 @@ defmodule Linx.Process.Options do
   defp stdio(_log), do: [stdout: :pipe, stderr: :pipe]
 
   defp output(log, streams, options) do
-    if log != nil and (streams == nil or streams.outputs == %{}),
-      do: {:error, {:bad_log, options[:log]}},
-      else: :ok
+    if log == nil or Streams.output?(streams),
+      do: :ok,
+      else: {:error, {:bad_log, options[:log]}}
   end
 
   # What is no list holds no :argv.

@@ -70,6 +70,11 @@ defmodule Linx.Process.Streams do
 
   defp names(_whole), do: {nil, []}
 
+  @doc "Whether there is output to read."
+  @spec output?(t | nil) :: boolean
+  def output?(nil), do: false
+  def output?(%__MODULE__{} = s), do: Outputs.any?(s.outputs, :all)
+
   @doc "Whether a mode may be set by `set_active/3`."
   @spec mode?(term) :: boolean
   def mode?(mode) when is_integer(mode), do: mode >= -@max_count - 1 and mode <= @max_count
