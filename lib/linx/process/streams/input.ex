@@ -123,12 +123,13 @@ defmodule Linx.Process.Streams.Input do
 
   defp end_of_input(input, actions), do: {input, actions}
 
-  # Room for a few bytes is left alone until it is half a window: pieces stay large.
+  # Room for a few bytes is left alone until it is a quarter of a window: pieces stay large, and the
+  # next is there before the workload has read the last.
   defp send_some(input, {ref, from, bytes, _begun?}, actions) do
     size = byte_size(bytes)
     room = room(input)
 
-    if room >= min(size, div(input.window + 1, 2)) do
+    if room >= min(size, div(input.window + 3, 4)) do
       piece = size |> min(room) |> min(@max_piece)
       <<now::binary-size(piece), later::binary>> = bytes
       waiting = :queue.drop(input.waiting)
