@@ -88,6 +88,9 @@ defmodule Linx do
       comes, and of stderr where that is merged or separate. Default none
     * `:timeout` - milliseconds, or `:infinity`, which is the default
     * `:max_output` - bytes that the command may write, or `:infinity`, which is the default
+    * `:checkpoint` - function that is called with the session and the command's pid before the command
+      runs anything, for id maps (`Linx.User`), capabilities and filters; it is to answer `:ok`.
+      `:timeout` does not interrupt it. Default none
     * every option of `Linx.Process.spawn/1` that says how the command is isolated, such as
       `:namespaces`, `:uid`, `:no_new_privs`, `:cgroup` or `:agent`
 

@@ -70,6 +70,7 @@ defmodule Linx.CommandTest do
           timeout: -1,
           timeout: 0x1_0000_0000,
           max_output: 0,
+          checkpoint: :ok,
           env: [:a],
           env: [{"a=b", "c"}],
           env: [{"", "c"}],

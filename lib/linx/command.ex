@@ -19,6 +19,9 @@ defmodule Linx.Command do
 
   @type stderr :: :inherit | :merge | :separate
 
+  @typedoc "What is done while the command is parked, with its session and pid."
+  @type checkpoint :: (pid, pos_integer -> :ok)
+
   @typedoc """
   `session` are the options of the command's session, but for `:argv` and `:stdio`, which a pipeline
   has its own idea of; `into` is `nil` where none was given.
@@ -34,6 +37,7 @@ defmodule Linx.Command do
           input: iodata | Enumerable.t() | nil,
           timeout: timeout,
           log: Log.t() | nil,
+          checkpoint: checkpoint | nil,
           max_output: pos_integer | :infinity
         }
 
@@ -45,6 +49,7 @@ defmodule Linx.Command do
     :into,
     :input,
     :log,
+    :checkpoint,
     stderr: :inherit,
     session: [],
     lines: false,
@@ -85,7 +90,8 @@ defmodule Linx.Command do
   def session_options(%__MODULE__{} = command, stdio) do
     program = if hd(command.argv) == command.path, do: [], else: [path: command.path]
 
-    program ++ [argv: command.argv, stdio: stdio, auto_proceed: true] ++ command.session
+    auto_proceed = command.checkpoint == nil
+    program ++ [argv: command.argv, stdio: stdio, auto_proceed: auto_proceed] ++ command.session
   end
 
   # As `System.cmd/3` looks for it: what is not absolute is looked up along PATH, also "./name".
@@ -130,6 +136,9 @@ defmodule Linx.Command do
     end
   end
 
+  defp option({:checkpoint, fun}, command) when is_function(fun, 2),
+    do: %{command | checkpoint: fun}
+
   defp option({:timeout, timeout}, command)
        when timeout == :infinity or (is_integer(timeout) and timeout in 0..@max_timeout),
        do: %{command | timeout: timeout}
@@ -138,7 +147,8 @@ defmodule Linx.Command do
        when bytes == :infinity or (is_integer(bytes) and bytes > 0),
        do: %{command | max_output: bytes}
 
-  @own [:cd, :arg0, :stderr_to_stdout, :parallelism, :lines, :stderr, :timeout, :max_output]
+  @own [:cd, :arg0, :stderr_to_stdout, :parallelism, :lines, :stderr, :timeout] ++
+         [:max_output, :checkpoint]
 
   defp option({key, _value} = given, _command) when key in @own or key in @reserved,
     do: invalid!(given)

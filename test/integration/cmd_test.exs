@@ -47,6 +47,36 @@ defmodule Linx.Integration.CmdTest do
                Linx.cmd("grep", ["NoNewPrivs", "/proc/self/status"], isolated)
     end
 
+    @tag :user_namespaces
+    test "is what its checkpoint makes of it" do
+      {uid, 0} = Linx.cmd("id", ["-u"])
+      {gid, 0} = Linx.cmd("id", ["-g"])
+      [uid, gid] = for id <- [uid, gid], do: id |> String.trim() |> String.to_integer()
+
+      checkpoint = fn session, pid ->
+        :ok = Linx.User.setup_maps(pid, uid: [{0, uid, 1}], gid: [{0, gid, 1}])
+        Linx.Capabilities.drop_bounding(session, Linx.Capabilities.Constants.all())
+      end
+
+      script = "id -u; grep CapBnd /proc/self/status"
+      isolated = [namespaces: [:user], checkpoint: checkpoint]
+      assert {"0\nCapBnd:\t0000000000000000\n", 0} = Linx.cmd("sh", ["-c", script], isolated)
+      assert {"0\n", [0, 0]} = Linx.pipeline([["id", "-u"], ["cat"]], isolated)
+      assert Enum.join(Linx.stream!("id", ["-u"], isolated)) == "0\n"
+    end
+
+    test "does not run where its checkpoint fails" do
+      path = Path.join(tmp_dir(), "ran")
+
+      for {checkpoint, error} <- [
+            {fn _, _ -> {:error, :no} end, ArgumentError},
+            {fn _, _ -> raise KeyError, key: :no end, KeyError}
+          ] do
+        assert_raise error, fn -> Linx.cmd("touch", [path], checkpoint: checkpoint) end
+        refute File.exists?(path)
+      end
+    end
+
     test "may have an agent of its own" do
       assert Linx.cmd("cat", [], input: "x", agent: :dedicated) == {"x", 0}
     end

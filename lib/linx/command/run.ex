@@ -33,11 +33,20 @@ defmodule Linx.Command.Run do
           sessions: %{non_neg_integer => pid},
           monitors: %{reference => pid},
           statuses: %{non_neg_integer => status},
+          checkpoints: %{non_neg_integer => Command.checkpoint()},
           input: Input.t() | nil
         }
 
   @enforce_keys [:ref, :deadline]
-  defstruct [:ref, :deadline, :input, sessions: %{}, monitors: %{}, statuses: %{}]
+  defstruct [
+    :ref,
+    :deadline,
+    :input,
+    sessions: %{},
+    monitors: %{},
+    statuses: %{},
+    checkpoints: %{}
+  ]
 
   # How many pieces of each session's output may wait in the caller's mailbox.
   @pieces 16
@@ -59,12 +68,20 @@ defmodule Linx.Command.Run do
       {:ok, sessions} ->
         monitors = Map.new(sessions, &{adopt(&1), &1})
         sessions = for {session, index} <- Enum.with_index(sessions), do: {index, session}
-        feed(%{run | sessions: Map.new(sessions), monitors: monitors}, input)
+        run = %{run | sessions: Map.new(sessions), monitors: monitors}
+        feed(%{run | checkpoints: checkpoints(commands)}, input)
 
       {:error, reason} ->
         flush(run.ref)
         raise_start(reason)
     end
+  end
+
+  defp checkpoints(commands) do
+    for {%Command{checkpoint: fun}, index} <- Enum.with_index(commands),
+        fun != nil,
+        into: %{},
+        do: {index, fun}
   end
 
   # Its owner's death ends the session; a link would only let the session's end concern its owner.
@@ -98,6 +115,10 @@ defmodule Linx.Command.Run do
       when name in [:stdout, :stderr] and is_binary(bytes) ->
         {:output, {index, name}, bytes, run}
 
+      {:linx_process, {^ref, index}, :ready, pid} when is_map_key(run.checkpoints, index) ->
+        check(run.checkpoints[index], session(run, index), pid)
+        next(run)
+
       {:linx_process, {^ref, index}, :passive} ->
         # A session that is gone says so in its own way.
         _ = Linx.Process.set_active(session(run, index), @pieces)
@@ -124,6 +145,14 @@ defmodule Linx.Command.Run do
         next(run)
     after
       left -> {:failed, :timeout, run}
+    end
+  end
+
+  # One that died meanwhile says so in its own way.
+  defp check(checkpoint, session, pid) do
+    case checkpoint.(session, pid) do
+      :ok -> Linx.Process.proceed(session)
+      other -> raise ArgumentError, "a :checkpoint has to answer :ok, not #{inspect(other)}"
     end
   end
 
