@@ -3,11 +3,9 @@ defmodule Linx.Command do
   A command line made ready: where its program is, what it inherits, and what is to be done with its
   output.
 
-      iex> command = Linx.Command.new!("sh", ["-c", "exit 3"], cd: "/", env: %{"LANG" => "C"})
-      iex> {command.path, command.argv} == {System.find_executable("sh"), [command.path, "-c", "exit 3"]}
-      true
-      iex> command.session[:cwd]
-      "/"
+      iex> command = Linx.Command.new!("/bin/sh", ["-c", "exit 3"], cd: "/", arg0: "shell")
+      iex> {command.path, command.argv, command.session[:cwd]}
+      {"/bin/sh", ["shell", "-c", "exit 3"], "/"}
 
   `Linx.cmd/3` says what the options are. Directory, environment and `PATH` are those that the BEAM has
   when `new!/3` is called; what an agent inherited when it was started does not matter.

@@ -16,11 +16,11 @@ defmodule Linx.Log do
     * `:prefix` - string before each line, default `""`
     * `:metadata` - keyword list for each message, default `[]`; `:stream` is added, which is `:stdout`,
       `:stderr` or `:pty_out`
-    * `:max_line` - bytes, 16 or more, default 4096. Of a line that is longer no more than that is kept: it becomes
-      several messages, all but the last ending in `…`
+    * `:max_line` - bytes, 16 or more, default 4096. Of a line that is longer no more than that is
+      kept: it becomes several messages, all but the last ending in `…`
 
   A program may write anything: bytes that are no UTF-8, and control characters, which could play
-  tricks on a terminal, are logged as `\\\\xHH`.
+  tricks on a terminal, are logged as `\\xHH`.
 
   Lines are taken from the program only as fast as `Logger` takes them: where a handler keeps up only
   by slowing down who logs, that slows the program down in the end.

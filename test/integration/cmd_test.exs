@@ -65,6 +65,13 @@ defmodule Linx.Integration.CmdTest do
       assert Enum.join(Linx.stream!("id", ["-u"], isolated)) == "0\n"
     end
 
+    test "may be aborted by its checkpoint" do
+      abort = fn session, _pid -> Linx.Process.abort(session) end
+      assert %{reason: :aborted} = catch_error(Linx.cmd("true", [], checkpoint: abort))
+      stream = Linx.stream!("true", [], checkpoint: abort)
+      assert %{reason: :aborted} = catch_error(Enum.to_list(stream))
+    end
+
     test "does not run where its checkpoint fails" do
       path = Path.join(tmp_dir(), "ran")
 

@@ -2,8 +2,8 @@ defmodule Linx.Command.Error do
   @moduledoc """
   Why a command was ended before it was done, or why its end is no success.
 
-    * `:reason` - `:timeout` or `:max_output`; from `Linx.stream!/3` also `{:exited, code}` and
-      `{:signal, number}`
+    * `:reason` - `:timeout`, `:max_output`, or `:aborted` by a checkpoint; from `Linx.stream!/3`
+      also `{:exited, code}` and `{:signal, number}`
     * `:command` - the command as it was given, a list; of a pipeline a list of lists
     * `:output` - what was collected up to then, in the form in which it would have been answered;
       `nil` from `Linx.stream!/3`, which has handed it out
@@ -16,7 +16,7 @@ defmodule Linx.Command.Error do
   """
 
   @type reason ::
-          :timeout | :max_output | {:exited, pos_integer} | {:signal, pos_integer}
+          :timeout | :max_output | :aborted | {:exited, pos_integer} | {:signal, pos_integer}
 
   @type t :: %__MODULE__{
           reason: reason,
@@ -32,6 +32,7 @@ defmodule Linx.Command.Error do
 
   defp what(:timeout), do: "took longer than its :timeout and was killed"
   defp what(:max_output), do: "wrote more than its :max_output and was killed"
+  defp what(:aborted), do: "was aborted by its :checkpoint"
   defp what({:exited, code}), do: "exited with #{code}"
   defp what({:signal, number}), do: "was ended by signal #{number}"
 end

@@ -37,11 +37,11 @@ defmodule Linx.Command.Output do
       {:ended, [status], run} ->
         {last(at_end, status, command), {:over, run}}
 
-      {:failed, :timeout, _run} ->
-        raise error(:timeout, command)
-
       {:failed, {:raise, kind, reason, stacktrace}, _run} ->
         :erlang.raise(kind, reason, stacktrace)
+
+      {:failed, reason, _run} ->
+        raise error(reason, command)
     end
   end
 

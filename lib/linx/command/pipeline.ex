@@ -65,11 +65,11 @@ defmodule Linx.Command.Pipeline do
       {:ended, statuses, _run} ->
         {:ok, sink, statuses}
 
-      {:failed, :timeout, _run} ->
-        {:timeout, sink}
-
       {:failed, {:raise, kind, reason, stacktrace}, _run} ->
         :erlang.raise(kind, reason, stacktrace)
+
+      {:failed, reason, _run} ->
+        {reason, sink}
     end
   end
 

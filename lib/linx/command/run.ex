@@ -22,7 +22,9 @@ defmodule Linx.Command.Run do
   @typedoc "Which command of the pipeline wrote, and where to."
   @type source :: {index :: non_neg_integer, :stdout | :stderr}
 
-  @type failure :: :timeout | {:raise, kind :: atom, reason :: term, Exception.stacktrace()}
+  @typedoc "`:aborted` is the work of a checkpoint."
+  @type failure ::
+          :timeout | :aborted | {:raise, kind :: atom, reason :: term, Exception.stacktrace()}
 
   @type event ::
           {:output, source, binary, t} | {:ended, [status], t} | {:failed, failure, t}
@@ -133,6 +135,9 @@ defmodule Linx.Command.Run do
       {:linx_process, {^ref, index}, :error, _code, _stage} ->
         {:error, error} = Linx.Process.wait(session(run, index))
         {:failed, {:raise, :error, exception(error), []}, run}
+
+      {:linx_process, {^ref, _index}, :aborted} ->
+        {:failed, :aborted, run}
 
       {^ref, :input, kind, reason, stacktrace} ->
         {:failed, {:raise, kind, reason, stacktrace}, run}
