@@ -88,7 +88,8 @@ defmodule Linx.Process do
 
   With `orphan_policy: :linger` a workload that runs is left alone when its owner dies or its session's
   process ends: only its own end, a signal, `stop/2` and its `:timeout` end it. Its session ends
-  without a last message to the owner.
+  without a last message to the owner. Nobody reads its pipes from then on: it waits once a window of
+  them is full.
 
   ## In a supervision tree
 

@@ -14,6 +14,8 @@ defmodule Linx.Run.Runner do
   @size_interval_ms 250
   @default_size {24, 80}
   @end_of_input <<4>>
+  # Pieces of output that wait here for a stdout which takes them slowly.
+  @pieces 16
 
   defstruct [:options, :filter, :session, :terminal, :size, pty?: false]
 
@@ -53,7 +55,7 @@ defmodule Linx.Run.Runner do
   end
 
   defp start(%{options: options} = state, path, stdio) do
-    opts = session_options(options, path, stdio)
+    opts = [active: @pieces] ++ session_options(options, path, stdio)
 
     case launch(options.enter, opts) do
       {:ok, session} ->
@@ -102,6 +104,10 @@ defmodule Linx.Run.Runner do
 
       {:linx_process, :pty_out, bytes} ->
         if write(bytes) == :ok, do: loop(state), else: {:error, "stdout was closed"}
+
+      {:linx_process, :passive} ->
+        Linx.Process.set_active(state.session, @pieces)
+        loop(state)
 
       # A command came too late or too often: the workload is not what was asked for.
       {:linx_process, :refused, code, name} ->
