@@ -84,7 +84,6 @@ TEST_CASE("a descendant that floods does not hold it up either") {
     beam.NextRunning();
     const Said said = NextUntilEnd(beam);
     CHECK(said.rest == kExited3);
-    CHECK(said.out.size() > 1000);
     const test::Process stray(FirstNumber(said.err));
   }
 }
