@@ -1,6 +1,7 @@
 defmodule Linx.Process.Session do
   @moduledoc """
-  The process of a session: it does what `Linx.Process.Machine` decides.
+  The process of a session: what happens to it goes to `Linx.Process.Machine`, and what that decides
+  is done by `Linx.Process.Actions`.
 
   It is linked to its starter as any other process is: only an exit that is not normal counts. It
   writes to its agent's port itself and hears of events from `Linx.Agent`; the port of a dedicated
@@ -10,7 +11,7 @@ defmodule Linx.Process.Session do
   use GenServer, restart: :temporary
 
   alias Linx.Agent.{Outbox, Pool, Program}
-  alias Linx.Process.{Ending, LogReader, Machine, Options, Streams}
+  alias Linx.Process.{Actions, Ending, LogReader, Machine, Options, Streams}
   alias Linx.{Protocol, Telemetry}
 
   # What a shutdown waits for the end beyond the grace that the workload has.
@@ -165,12 +166,12 @@ defmodule Linx.Process.Session do
   def handle_info(:time_over, state), do: step(:time_over, state)
 
   def handle_info({{:gone, ref}, _monitor, :process, _, _}, state),
-    do: step({:gone, ref}, unwatch(ref, state))
+    do: step({:gone, ref}, Actions.unwatch(ref, state))
 
   def handle_info({:overdue, ref}, state), do: step({:overdue, ref}, state)
 
   def handle_info({Outbox, :flush}, state),
-    do: {:noreply, written(Outbox.flush(state.outbox), nil, state)}
+    do: {:noreply, Actions.written(Outbox.flush(state.outbox), nil, state)}
 
   def handle_info({port, {:data, frame}}, state) when is_port(port) do
     case Protocol.decode_bare(frame) do
@@ -199,7 +200,7 @@ defmodule Linx.Process.Session do
     state = state_of(step(:shutdown, state))
 
     if state.machine.ending != nil,
-      do: await_end(state, now() + (grace_left(state) || 0) + @patience),
+      do: await_end(state, now() + (Actions.grace_left(state) || 0) + @patience),
       else: await_log(state, now() + @log_patience)
   end
 
@@ -241,64 +242,9 @@ defmodule Linx.Process.Session do
 
   defp step(input, state) do
     {machine, actions} = Machine.handle(state.machine, input)
-    performed = perform(actions, %{state | machine: machine})
+    performed = Actions.perform(actions, %{state | machine: machine})
     Telemetry.changed(state.watch, state.machine, machine)
     performed
-  end
-
-  defp perform([], state), do: {:noreply, state}
-  defp perform([{:stop, reason}], state), do: {:stop, reason, state}
-  defp perform([action | rest], state), do: perform(rest, act(action, state))
-
-  defp act({:write, command, from}, state) do
-    frame = Protocol.encode(state.id, command)
-    written(Outbox.push(state.outbox, frame, from), from, state)
-  end
-
-  defp act({:reply, from, answer}, state) do
-    GenServer.reply(from, answer)
-    state
-  end
-
-  defp act({:tell, _message}, %{hears?: false} = state), do: state
-
-  defp act({:tell, message}, state) do
-    send(state.owner, addressed(message, state.tag))
-    state
-  end
-
-  # A time that is running already stays where it ends earlier.
-  defp act({:grace, milliseconds}, state) do
-    milliseconds = min(milliseconds, grace_left(state) || milliseconds)
-    if state.grace_timer, do: Process.cancel_timer(elem(state.grace_timer, 0))
-    ref = make_ref()
-    %{state | grace_timer: {Process.send_after(self(), {:grace_over, ref}, milliseconds), ref}}
-  end
-
-  defp act({:watch, ref, {pid, _} = _from, timeout}, state) do
-    monitor = :erlang.monitor(:process, pid, tag: {:gone, ref})
-    timer = if timeout != :infinity, do: Process.send_after(self(), {:overdue, ref}, timeout)
-    %{state | waits: Map.put(state.waits, ref, {monitor, timer})}
-  end
-
-  defp act({:unwatch, ref}, state), do: unwatch(ref, state)
-
-  defp act(:ended, state) do
-    if state.agent, do: Process.demonitor(elem(state.agent, 1), [:flush])
-    for from <- Outbox.waiting(state.outbox), do: answer(from, {:error, :no_process})
-    %{state | outbox: Outbox.new(Outbox.port(state.outbox))}
-  end
-
-  defp unwatch(ref, state) do
-    case Map.pop(state.waits, ref) do
-      {{monitor, timer}, waits} ->
-        Process.demonitor(monitor, [:flush])
-        if timer, do: Process.cancel_timer(timer)
-        %{state | waits: waits}
-
-      {nil, _} ->
-        state
-    end
   end
 
   # Without its port the program ends, and the workload by its orphan policy.
@@ -307,27 +253,8 @@ defmodule Linx.Process.Session do
     step({:agent_down, @channel_lost}, state)
   end
 
-  defp addressed(message, :error), do: Tuple.insert_at(message, 0, :linx_process)
-
-  defp addressed(message, {:ok, tag}),
-    do: message |> Tuple.insert_at(0, tag) |> Tuple.insert_at(0, :linx_process)
-
-  # Frames that wait in an outbox whose port has closed are answered when the end is known.
-  defp written({status, froms, outbox}, from, state) do
-    for from <- froms, do: answer(from, :ok)
-    if status == :closed, do: answer(from, {:error, :no_process})
-    %{state | outbox: outbox}
-  end
-
-  defp answer(nil, _answer), do: :ok
-  defp answer(from, answer), do: GenServer.reply(from, answer)
-
   defp place(%{agent: nil}), do: nil
   defp place(%{agent: {agent, _}} = state), do: {agent, Outbox.port(state.outbox), state.id}
-
-  # `nil` where no grace is running; `false` is a timer that has fired.
-  defp grace_left(%{grace_timer: nil}), do: nil
-  defp grace_left(%{grace_timer: {timer, _ref}}), do: Process.read_timer(timer) || 0
 
   defp now, do: System.monotonic_time(:millisecond)
 end
