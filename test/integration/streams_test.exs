@@ -95,6 +95,41 @@ defmodule Linx.Integration.StreamsTest do
     end
   end
 
+  describe "however a workload is started, its pipes carry and end" do
+    test "with and without an init, a checkpoint and an agent of its own" do
+      for agent <- [:shared, :dedicated], init <- [true, false], auto_proceed <- [true, false] do
+        options = [agent: agent, init: init, auto_proceed: auto_proceed]
+        assert_echo(&Process.spawn/1, options)
+      end
+    end
+
+    @tag :root
+    test "in fresh namespaces, and in those of another" do
+      {target, _} = running(argv: ["/bin/sleep", "60"], namespaces: [:pid, :uts])
+
+      for auto_proceed <- [true, false] do
+        options = [auto_proceed: auto_proceed]
+        assert_echo(&Process.spawn/1, [namespaces: [:pid, :uts, :mount, :net]] ++ options)
+        assert_echo(&Process.enter(target, &1), options)
+      end
+    end
+
+    defp assert_echo(start, options) do
+      script = sh("cat; echo err >&2")
+      {:ok, session} = start.([argv: script, stdio: :pipe, active: false, tag: :echo] ++ options)
+      assert Process.write(session, "in") == :ok
+      assert Process.close_stdin(session) == :ok
+
+      if not options[:auto_proceed] do
+        assert_receive {:linx_process, :echo, :ready, _}
+        assert Process.proceed(session) == :ok
+      end
+
+      assert {read(session, :stdout), read(session, :stderr)} == {"in", "err\n"}
+      assert Process.wait(session, 10_000) == {:ok, {:exited, 0}}
+    end
+  end
+
   describe "files" do
     test "are read, written anew and appended to" do
       path = Path.join(tmp_dir(), "file")
