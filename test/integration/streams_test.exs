@@ -116,12 +116,13 @@ defmodule Linx.Integration.StreamsTest do
 
     defp assert_echo(start, options) do
       script = sh("cat; echo err >&2")
-      {:ok, session} = start.([argv: script, stdio: :pipe, active: false, tag: :echo] ++ options)
+      tag = make_ref()
+      {:ok, session} = start.([argv: script, stdio: :pipe, active: false, tag: tag] ++ options)
       assert Process.write(session, "in") == :ok
       assert Process.close_stdin(session) == :ok
 
       if not options[:auto_proceed] do
-        assert_receive {:linx_process, :echo, :ready, _}
+        assert_receive {:linx_process, ^tag, :ready, _}
         assert Process.proceed(session) == :ok
       end
 
