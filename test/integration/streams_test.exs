@@ -105,7 +105,12 @@ defmodule Linx.Integration.StreamsTest do
 
     @tag :root
     test "in fresh namespaces, and in those of another" do
-      {target, _} = running(argv: ["/bin/sleep", "60"], namespaces: [:pid, :uts])
+      {target, _} =
+        running(
+          argv: ["/bin/sleep", "60"],
+          namespaces: [:pid, :uts],
+          orphan_policy: {:kill, 0}
+        )
 
       for auto_proceed <- [true, false] do
         options = [auto_proceed: auto_proceed]
