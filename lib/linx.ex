@@ -159,7 +159,8 @@ defmodule Linx do
   `:timeout` the whole. With `stderr: :merge` the stderr of each goes where its stdout goes; with
   `:separate` the answer is `{{output, [stderr of each]}, statuses}`.
 
-  When a command cannot be started, or a limit is exceeded, all of them are killed before it is raised.
+  No command runs before all of them have been made. When one cannot be started, or a limit is
+  exceeded, all of them are killed before it is raised.
   """
   @spec pipeline([[String.t(), ...], ...], keyword) ::
           {collected :: term, [non_neg_integer | {:signal, pos_integer}]}

@@ -45,7 +45,6 @@ defmodule Linx.CommandTest do
       options = Command.session_options(command, stdin: :pipe)
       assert {options[:uid], options[:namespaces]} == {5, [:user]}
       assert options[:no_new_privs]
-      assert options[:auto_proceed]
     end
 
     test "takes what System.cmd takes for its stderr" do

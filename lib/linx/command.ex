@@ -87,9 +87,7 @@ defmodule Linx.Command do
   @spec session_options(t, keyword) :: keyword
   def session_options(%__MODULE__{} = command, stdio) do
     program = if hd(command.argv) == command.path, do: [], else: [path: command.path]
-
-    auto_proceed = command.checkpoint == nil
-    program ++ [argv: command.argv, stdio: stdio, auto_proceed: auto_proceed] ++ command.session
+    program ++ [argv: command.argv, stdio: stdio] ++ command.session
   end
 
   # As `System.cmd/3` looks for it: what is not absolute is looked up along PATH, also "./name".

@@ -63,6 +63,13 @@ defmodule Linx.Integration.PipelineTest do
                {"1\n1\n", [0, 0]}
     end
 
+    test "of commands that end at once waits for no other" do
+      for _ <- 1..50 do
+        assert Linx.pipeline([["true"], ["cat"], ["cat"]], timeout: 30_000) == {"", [0, 0, 0]}
+        assert {"", [_, 0]} = Linx.pipeline([["echo"], ["true"]], timeout: 30_000)
+      end
+    end
+
     test "of which some run beside others, many at once" do
       1..20
       |> Task.async_stream(fn n ->

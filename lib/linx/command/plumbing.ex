@@ -4,10 +4,18 @@ defmodule Linx.Command.Plumbing do
 
   Neighbours share a kernel pipe that the agent makes: the wire's `{:link, name, :read | :write}`, which
   is no option of a session because it wants two of them with the same agent.
+
+  A link is gone with the session that made it, so a command must not end before its neighbour has its
+  end: the commands of a pipeline are parked until all of them are there.
   """
 
   alias Linx.Command
   alias Linx.Process.Options
+
+  @doc "Whether the commands are parked at first."
+  @spec parked?([Command.t(), ...]) :: boolean
+  def parked?([command]), do: command.checkpoint != nil
+  def parked?(_several), do: true
 
   @doc """
   The options of the sessions, in the order of the commands; `more` gives those that only the caller
@@ -17,10 +25,11 @@ defmodule Linx.Command.Plumbing do
   def options(commands, more) do
     last = length(commands) - 1
     pipeline = System.unique_integer([:positive])
+    auto_proceed = [auto_proceed: not parked?(commands)]
 
     for {command, index} <- Enum.with_index(commands) do
-      given = Command.session_options(command, ends(command, index, last)) ++ more.(index)
-      {:ok, options} = Options.validate(:spawn, given)
+      given = Command.session_options(command, ends(command, index, last))
+      {:ok, options} = Options.validate(:spawn, given ++ auto_proceed ++ more.(index))
       link(options, links(pipeline, index, last))
     end
   end

@@ -35,7 +35,8 @@ defmodule Linx.Command.Run do
           sessions: %{non_neg_integer => pid},
           monitors: %{reference => pid},
           statuses: %{non_neg_integer => status},
-          checkpoints: %{non_neg_integer => Command.checkpoint()},
+          parked: non_neg_integer,
+          checkpoint: Command.checkpoint() | nil,
           input: Input.t() | nil
         }
 
@@ -44,10 +45,12 @@ defmodule Linx.Command.Run do
     :ref,
     :deadline,
     :input,
+    :checkpoint,
+    # How many have not come to their checkpoint yet.
+    parked: 0,
     sessions: %{},
     monitors: %{},
-    statuses: %{},
-    checkpoints: %{}
+    statuses: %{}
   ]
 
   # How many pieces of each session's output may wait in the caller's mailbox.
@@ -57,7 +60,7 @@ defmodule Linx.Command.Run do
   @execve_errors [:enoent, :eacces, :enametoolong, :enomem, :eagain, :emfile, :enfile]
 
   @doc """
-  Starts the commands; what cannot be started is raised, and nothing of the others is left then.
+  Starts the commands, whose options are the same; what cannot be started is raised, and nothing of the others is left then.
 
   Without input (`nil`) the stdin of the first is a pipe that stays empty and open.
   """
@@ -71,19 +74,13 @@ defmodule Linx.Command.Run do
         monitors = Map.new(sessions, &{adopt(&1), &1})
         sessions = for {session, index} <- Enum.with_index(sessions), do: {index, session}
         run = %{run | sessions: Map.new(sessions), monitors: monitors}
-        feed(%{run | checkpoints: checkpoints(commands)}, input)
+        parked = if Plumbing.parked?(commands), do: length(commands), else: 0
+        feed(%{run | parked: parked, checkpoint: hd(commands).checkpoint}, input)
 
       {:error, reason} ->
         flush(run.ref)
         raise_start(reason)
     end
-  end
-
-  defp checkpoints(commands) do
-    for {%Command{checkpoint: fun}, index} <- Enum.with_index(commands),
-        fun != nil,
-        into: %{},
-        do: {index, fun}
   end
 
   # Its owner's death ends the session; a link would only let the session's end concern its owner.
@@ -117,9 +114,9 @@ defmodule Linx.Command.Run do
       when name in [:stdout, :stderr] and is_binary(bytes) ->
         {:output, {index, name}, bytes, run}
 
-      {:linx_process, {^ref, index}, :ready, pid} when is_map_key(run.checkpoints, index) ->
-        check(run.checkpoints[index], session(run, index), pid)
-        next(run)
+      {:linx_process, {^ref, index}, :ready, pid} when run.parked > 0 ->
+        if run.checkpoint, do: check(run.checkpoint, session(run, index), pid)
+        next(proceed(%{run | parked: run.parked - 1}))
 
       {:linx_process, {^ref, index}, :passive} ->
         # A session that is gone says so in its own way.
@@ -153,13 +150,18 @@ defmodule Linx.Command.Run do
     end
   end
 
-  # One that died meanwhile says so in its own way.
   defp check(checkpoint, session, pid) do
-    case checkpoint.(session, pid) do
-      :ok -> Linx.Process.proceed(session)
-      other -> raise ArgumentError, "a :checkpoint has to answer :ok, not #{inspect(other)}"
-    end
+    with other when other != :ok <- checkpoint.(session, pid),
+         do: raise(ArgumentError, "a :checkpoint has to answer :ok, not #{inspect(other)}")
   end
+
+  # One that died meanwhile says so in its own way.
+  defp proceed(%{parked: 0} = run) do
+    for {_index, session} <- run.sessions, do: Linx.Process.proceed(session)
+    run
+  end
+
+  defp proceed(run), do: run
 
   defp ended(run, index, status) do
     run = %{run | statuses: Map.put(run.statuses, index, status)}
