@@ -400,6 +400,8 @@ defmodule Linx.Process do
 
     * `:from` - `:stdout`, `:stderr` or `:pty_out`, the elements are binaries; or `:all`, the elements
       are `{stream, binary}`; default `:all`
+    * `:lines` - boolean, whether the elements are lines, without their newline, in place of pieces as
+      they come; a line of any length is kept until it is whole; default `false`
 
   The session becomes passive; start it so (`active: false`), or what came before is with the owner. It
   reads on only as fast as its elements are taken. A stream that is not asked for is left to others: once

@@ -151,6 +151,16 @@ defmodule Linx.Integration.StreamEndsTest do
       assert Process.wait(session) == {:ok, {:exited, 0}}
     end
 
+    test "has lines, those of each stream put together" do
+      session = started("printf 'one\\ntw'; sleep 0.05; printf 'o\\n\\nrest'", [])
+      lines = Enum.to_list(Process.stream!(session, from: :stdout, lines: true))
+      assert lines == ["one", "two", "", "rest"]
+
+      session = started("printf 'a\\nb'; printf 'c\\nd' >&2", [])
+      lines = Enum.sort(Process.stream!(session, lines: true))
+      assert lines == [stderr: "c", stderr: "d", stdout: "a", stdout: "b"]
+    end
+
     test "has one stream, and leaves the other" do
       session = started("echo out; echo err >&2; exit 3", [])
       assert Enum.join(Process.stream!(session, from: :stdout)) == "out\n"
@@ -194,7 +204,7 @@ defmodule Linx.Integration.StreamEndsTest do
       session = started("exit 0", stdio: :devnull)
       assert_raise ArgumentError, ~r/no_pipe/, fn -> Enum.to_list(Process.stream!(session)) end
 
-      for options <- [[from: :stdin], [form: :stdout]],
+      for options <- [[from: :stdin], [form: :stdout], [lines: :all]],
           do: assert_raise(ArgumentError, fn -> Process.stream!(session, options) end)
 
       GenServer.stop(session)

@@ -14,6 +14,7 @@ defmodule Linx.Process.Chunks do
       #=> "1\\n2\\n3\\n"
   """
 
+  alias Linx.Command.Lines
   alias Linx.Process.Error
 
   @esrch 3
@@ -21,23 +22,43 @@ defmodule Linx.Process.Chunks do
   @doc "The stream; options as `Linx.Process.stream!/2` has them."
   @spec new(Linx.Process.session(), keyword) :: Enumerable.t()
   def new(session, options) do
-    from = from!(options)
-    Stream.resource(fn -> start(session, from) end, &next/1, &finish/1)
+    Enum.each(options, &check!/1)
+    from = Keyword.get(options, :from, :all)
+    chunks = Stream.resource(fn -> start(session, from) end, &next/1, &finish/1)
+    if Keyword.get(options, :lines, false), do: lines(chunks), else: chunks
   end
 
-  defp from!(options) do
-    case Keyword.pop(options, :from, :all) do
-      {from, []} when from in [:all, :stdout, :stderr, :pty_out] ->
-        from
+  defp check!({:from, from}) when from in [:all, :stdout, :stderr, :pty_out], do: :ok
+  defp check!({:lines, lines}) when is_boolean(lines), do: :ok
 
-      {from, []} ->
-        raise ArgumentError,
-              "invalid option :from: #{inspect(from)}, expected :stdout, :stderr, :pty_out or :all"
-
-      {_from, [{key, _} | _]} ->
-        raise ArgumentError, "unknown option #{inspect(key)}"
-    end
+  defp check!({:from, from}) do
+    raise ArgumentError,
+          "invalid option :from: #{inspect(from)}, expected :stdout, :stderr, :pty_out or :all"
   end
+
+  defp check!({:lines, lines}),
+    do: raise(ArgumentError, "invalid option :lines: #{inspect(lines)}, expected true or false")
+
+  defp check!({key, _}), do: raise(ArgumentError, "unknown option #{inspect(key)}")
+
+  # What has no newline yet is kept by stream.
+  defp lines(chunks) do
+    Stream.transform(chunks, fn -> %{} end, &cut/2, &last_lines/1, fn _rests -> :ok end)
+  end
+
+  defp cut({stream, bytes}, rests), do: cut(stream, bytes, rests)
+  defp cut(bytes, rests), do: cut(nil, bytes, rests)
+
+  defp cut(stream, bytes, rests) do
+    {lines, rest} = Lines.push(Map.get_lazy(rests, stream, &Lines.new/0), bytes)
+    {named(stream, lines), Map.put(rests, stream, rest)}
+  end
+
+  defp last_lines(rests),
+    do: {Enum.flat_map(rests, fn {stream, rest} -> named(stream, Lines.flush(rest)) end), rests}
+
+  defp named(nil, lines), do: lines
+  defp named(stream, lines), do: Enum.map(lines, &{stream, &1})
 
   defp start(session, from) do
     # Refused once the end is told; what is left can still be read then.
