@@ -57,13 +57,13 @@ defmodule Linx.Process do
   *Each stream has a window* of `:window` bytes. Nothing more than that is on its way and not taken, so
   that neither side can fill the other's memory: a workload that writes on waits, as it would for any
   reader of a pipe, and so does who calls `write/2` or `pty_write/2`. Output is taken when `recv/3`
-  answers it or when the owner is sent it. An owner who is sent everything (`active: true`, the
-  default) may be sent more than he can handle; `active: :once` and a number let him say how much.
+  answers it or when the owner is sent it. An owner that is sent everything (`active: true`, the
+  default) may be sent more than it can handle; with `active: :once` or a number it says how much.
 
   *Nothing is lost.* What the workload has written arrives before its end is told, also what waits in
   a pipe then. Where another process holds the pipe open, what it writes is read for at most `:drain`
   milliseconds more. The owner of a session that is active, or is so once or for a number of pieces,
-  hears of its end after the last piece of output, so for the rest he goes on calling `set_active/2`.
+  hears of its end after the last piece of output, so to hear the rest it goes on calling `set_active/2`.
   The owner of a passive one (`active: false`) hears at once, and `recv/3` goes on answering what is
   left; without `linger` the session stays until that has been read. `wait/2` and `stop/2` never wait
   for a reader.

@@ -4,7 +4,7 @@ defmodule Linx.Process.Flow do
   `Linx.Process.Machine`.
 
   It knows of the session what the streams do not: whether it has any, how far it is, and that its
-  end is told to the owner after the output that he is still to get.
+  end is told to the owner after the output that is still the owner's.
 
       iex> alias Linx.Process.{Flow, Machine}
       iex> session = Machine.new(mode: :spawn, linger: true)
@@ -96,7 +96,7 @@ defmodule Linx.Process.Flow do
 
   @doc """
   What the end of the session comes to, once it is known: the message to the owner, which comes after
-  the output that he is to get, and the end of the process, which waits for who reads.
+  the output that is the owner's, and the end of the process, which waits for who reads.
   """
   @spec conclude(Machine.t()) :: {Machine.t(), told :: [Machine.action()], [Machine.action()]}
   def conclude(m) do

@@ -212,7 +212,7 @@ defmodule Linx.Process.Streams do
   def owed?(%__MODULE__{mode: false}), do: false
   def owed?(s), do: Outputs.waiting?(s.outputs)
 
-  @doc "Whether somebody still has something to read: bytes, or the end of what he reads."
+  @doc "Whether somebody still has something to read: bytes, or the end of a stream that is read."
   @spec unread?(t | nil) :: boolean
   def unread?(nil), do: false
   def unread?(s), do: Outputs.unread?(s.outputs)
