@@ -20,6 +20,10 @@ defmodule Linx.Integration.ReadmeTest do
     end
   end
 
+  test "docs/commands.md runs as printed" do
+    run_blocks("docs/commands.md")
+  end
+
   test "the command lines that are printed are valid" do
     lines =
       for file <- ["README.md", "docs/command-line.md"],
