@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "leaves.h"
 #include "raw_syscall.h"
 #include "sealed_self.h"
 
@@ -26,6 +27,7 @@ std::vector<Feature> Probe() {
   // SECCOMP_GET_ACTION_AVAIL without an argument is EFAULT where seccomp filters are built in.
   if (raw::Call(SYS_seccomp, 2, 0, nullptr) == -EFAULT) features.push_back(Feature::seccomp);
   if (HasLandlock()) features.push_back(Feature::landlock);
+  if (CanMakeLeaves()) features.push_back(Feature::cgroup2);
   if (RunsSealed()) features.push_back(Feature::sealed_self);
   return features;
 }

@@ -1,0 +1,39 @@
+// Where the agent is in the cgroup v2 hierarchy (cgroups(7)).
+#ifndef LINX_CGROUP_TREE_H_
+#define LINX_CGROUP_TREE_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "result.h"
+
+namespace linx {
+
+struct CgroupMount {
+  std::string root;   // which cgroup is at the mount point
+  std::string point;  // where
+};
+
+// The first cgroup v2 file system of a /proc/PID/mountinfo.
+std::optional<CgroupMount> FindCgroup2(std::string_view mountinfo);
+
+// The directory of the v2 cgroup that a /proc/PID/cgroup names; nothing where it is not below the
+// mount's root, and so out of reach.
+std::optional<std::string> OwnCgroup(std::string_view proc_cgroup, const CgroupMount& mount);
+
+struct CgroupTree {
+  CgroupMount mount;
+  std::optional<std::string> own;  // the directory of the caller's cgroup
+};
+
+// Errors: cgroup_open with ENODEV where none is mounted.
+Result<CgroupTree> ReadCgroupTree();
+
+// The directory in which a leaf belongs: below the agent's own cgroup where `parent` is empty, else
+// that directory of the hierarchy. Errors: cgroup_open.
+Result<std::string> LeafParent(const CgroupTree& tree, const std::string& parent);
+
+}  // namespace linx
+
+#endif  // LINX_CGROUP_TREE_H_

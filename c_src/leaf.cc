@@ -1,0 +1,67 @@
+#include "leaf.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string_view>
+#include <utility>
+
+namespace linx {
+namespace {
+
+UniqueFd OpenDirectory(int at, const std::string& name) {
+  return MoveHigh(UniqueFd(openat(at, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+}
+
+}  // namespace
+
+Result<Leaf> Leaf::Make(const std::string& path, std::string name) {
+  Leaf leaf;
+  UniqueFd parent = OpenDirectory(AT_FDCWD, path);
+  if (!parent) return Error::Last(Stage::cgroup_open, path);
+  leaf.name_ = std::move(name);
+  leaf.path_ = path + "/" + leaf.name_;
+  if (mkdirat(parent.get(), leaf.name_.c_str(), 0755) < 0) {
+    return Error::Last(Stage::cgroup_mkdir, leaf.path_);
+  }
+  leaf.parent_ = std::move(parent);
+  leaf.directory_ = OpenDirectory(leaf.parent_.get(), leaf.name_);
+  if (!leaf.directory_) return Error::Last(Stage::cgroup_open, leaf.path_);
+  leaf.events_ =
+      MoveHigh(UniqueFd(openat(leaf.fd(), "cgroup.events", O_RDONLY | O_NONBLOCK | O_CLOEXEC)));
+  if (!leaf.events_) return Error::Last(Stage::cgroup_open, leaf.path_ + "/cgroup.events");
+  // Linux 5.14 and later.
+  if (faccessat(leaf.fd(), "cgroup.kill", F_OK, 0) < 0) {
+    return Error::Last(Stage::cgroup_open, leaf.path_ + "/cgroup.kill");
+  }
+  return leaf;
+}
+
+Leaf::~Leaf() {
+  if (parent_) unlinkat(parent_.get(), name_.c_str(), AT_REMOVEDIR);
+}
+
+bool Leaf::Write(const char* file, const std::string& text) const {
+  const UniqueFd out(openat(fd(), file, O_WRONLY | O_CLOEXEC));
+  return out && write(out.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+Status Leaf::Place(pid_t pid) const {
+  if (!Write("cgroup.procs", std::to_string(pid))) return Error::Last(Stage::cgroup_procs, path_);
+  return {};
+}
+
+void Leaf::Kill() const { Write("cgroup.kill", "1"); }
+
+void Leaf::Freeze(bool frozen) const { Write("cgroup.freeze", frozen ? "1" : "0"); }
+
+bool Leaf::Has(const char* event) const {
+  char text[256];
+  const ssize_t n = pread(events_.get(), text, sizeof(text), 0);
+  return n > 0 &&
+         std::string_view(text, static_cast<size_t>(n)).find(event) != std::string_view::npos;
+}
+
+}  // namespace linx

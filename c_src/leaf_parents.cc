@@ -1,0 +1,98 @@
+#include "leaf_parents.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "cgroup_removal.h"
+#include "unique_fd.h"
+
+namespace linx {
+namespace {
+
+// The pid in a leaf's name; 0 where it is not one.
+pid_t OwnerOf(const char* name) {
+  int pid = 0;
+  unsigned long long number = 0;
+  int end = 0;
+  if (std::sscanf(name, "linx-%d-%llu%n", &pid, &number, &end) != 2) return 0;
+  return name[end] == '\0' && pid > 0 ? pid : 0;
+}
+
+bool IsPopulated(int at, const std::string& name) {
+  const UniqueFd fd(openat(at, (name + "/cgroup.events").c_str(), O_RDONLY | O_CLOEXEC));
+  char text[256];
+  const ssize_t n = fd ? read(fd.get(), text, sizeof(text)) : 0;
+  return n > 0 && std::string_view(text, static_cast<size_t>(n)).find("populated 1") !=
+                      std::string_view::npos;
+}
+
+// Removes the leaves in `path` whose owner is wanted and in which nobody is.
+template <typename Wanted>
+void RemoveLeaves(const char* path, Wanted wanted) {
+  UniqueFd directory(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  DIR* list = directory ? fdopendir(directory.get()) : nullptr;
+  if (list == nullptr) return;
+  const int at = directory.Release();  // closedir closes it
+  std::vector<std::string> leaves;
+  while (const struct dirent* entry = readdir(list)) {
+    const pid_t owner = OwnerOf(entry->d_name);
+    if (owner != 0 && wanted(owner)) leaves.emplace_back(entry->d_name);
+  }
+  for (std::string& name : leaves) {
+    if (IsPopulated(at, name)) continue;
+    CgroupRemoval removal(at, std::move(name));
+    while (removal.Remove(64) == CgroupRemoval::State::more) {
+    }
+  }
+  closedir(list);
+}
+
+}  // namespace
+
+LeafParents* LeafParents::Create() {
+  void* at =
+      mmap(nullptr, sizeof(LeafParents), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  // Zero pages are an empty table.
+  return at == MAP_FAILED ? nullptr : static_cast<LeafParents*>(at);
+}
+
+bool LeafParents::Has(const std::string& path) const {
+  for (size_t i = 0; i < count_.load(std::memory_order_acquire); ++i) {
+    if (path == paths_[i]) return true;
+  }
+  return false;
+}
+
+bool LeafParents::Add(const std::string& path) {
+  if (Has(path)) return true;
+  const size_t count = count_.load(std::memory_order_relaxed);
+  if (count == kSize || path.size() >= kMaxPath) return false;
+  std::memcpy(paths_[count], path.c_str(), path.size() + 1);
+  count_.store(count + 1, std::memory_order_release);
+  return true;
+}
+
+void LeafParents::RemoveLeavesOf(pid_t agent) const {
+  for (size_t i = 0; i < count_.load(std::memory_order_acquire); ++i) {
+    RemoveLeaves(paths_[i], [agent](pid_t owner) { return owner == agent; });
+  }
+}
+
+std::string LeafName(pid_t agent, uint64_t number) {
+  return "linx-" + std::to_string(agent) + "-" + std::to_string(number);
+}
+
+void RemoveStaleLeaves(const std::string& path) {
+  RemoveLeaves(path.c_str(), [](pid_t owner) { return kill(owner, 0) < 0 && errno == ESRCH; });
+}
+
+}  // namespace linx
