@@ -51,6 +51,11 @@ long FreshTime(Child* child) {
   return child->plan.fresh_time ? raw::Call(SYS_unshare, CLONE_NEWTIME) : 0;
 }
 
+// One that clone makes would have the parent's cgroup for its root.
+long FreshCgroup(Child* child) {
+  return child->plan.fresh_cgroup ? raw::Call(SYS_unshare, CLONE_NEWCGROUP) : 0;
+}
+
 // The agent has every signal blocked and none ignored, so an empty mask is all that is missing.
 long UnblockSignals(Child*) {
   const uint64_t none = 0;
@@ -220,10 +225,15 @@ long Exec(Child* child) {
 }
 
 constexpr Step kUntilReady[] = {
-    {Stage::clone, FreshTime},         {Stage::signals, UnblockSignals},
-    {Stage::close_range, CloseOthers}, {Stage::setsid, NewSession},
-    {Stage::keyring, NewKeyring},      {Stage::pdeathsig, ArmDeathSignal},
-    {Stage::dumpable, SetDumpable},    {Stage::no_new_privs, SetNoNewPrivs},
+    {Stage::clone, FreshTime},
+    {Stage::clone, FreshCgroup},
+    {Stage::signals, UnblockSignals},
+    {Stage::close_range, CloseOthers},
+    {Stage::setsid, NewSession},
+    {Stage::keyring, NewKeyring},
+    {Stage::pdeathsig, ArmDeathSignal},
+    {Stage::dumpable, SetDumpable},
+    {Stage::no_new_privs, SetNoNewPrivs},
     {Stage::ready_frame, ReportReady},
 };
 

@@ -6,14 +6,19 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "protocol.h"
+
 namespace linx {
 
-// Forks with the given CLONE_NEW*, CLONE_PARENT and CLONE_FILES flags. Returns the pid in the
-// parent, with
-// `*pidfd` (close-on-exec, the caller's to close) set; 0 in the child; a negative errno otherwise:
-// -ENOSYS where a time namespace is asked for and there is no clone3, in whose absence its flag
-// would be taken for a part of the exit signal.
-long Fork(uint64_t flags, int* pidfd);
+// Forks with the given CLONE_NEW*, CLONE_PARENT and CLONE_FILES flags, into a cgroup v2 where
+// `cgroup` is the fd of its directory. Returns the pid in the parent, with `*pidfd` (close-on-exec,
+// the caller's to close) set; 0 in the child; a negative errno otherwise: -ENOSYS where there is no
+// clone3 and a cgroup is asked for, or a time namespace, whose flag clone would take for a part of
+// the exit signal.
+long Fork(uint64_t flags, int* pidfd, int cgroup = -1);
+
+// The stage at which a Fork with this answer failed.
+Stage ForkStage(long answer, int cgroup);
 
 // Starts `run(argument)` in a process that shares the caller's memory until it execs or ends, on
 // the given stack. Unlike vfork the caller goes on at once: the stack and all that `argument` leads

@@ -61,9 +61,9 @@ int EnterChild(void* plan) { RunChild(*static_cast<const ChildPlan*>(plan)); }
 // First of all: until then the fds are shared with the agent, which must not see new ones.
 long CloseOthers(const InitPlan& plan) {
   const ChildPlan& child = plan.child;
-  int kept[] = {plan.channel,   plan.proc_fd,   child.channel,
-                child.stdio[0], child.stdio[1], child.stdio[2]};
-  return CloseAllBut(3, kept, 6);
+  int kept[] = {plan.channel,   plan.proc_fd,   child.channel, child.stdio[0],
+                child.stdio[1], child.stdio[2], plan.cgroup};
+  return CloseAllBut(3, kept, 7);
 }
 
 void OpenSignals(Init* init) {
@@ -81,10 +81,10 @@ void LaunchWorkload(Init* init, char* stack) {
   if (init->plan.share_memory) {
     made = CloneSharing(0, EnterChild, &child, stack, kSharedStack, &init->workload_pidfd);
   } else {
-    made = Fork(init->plan.workload_flags, &init->workload_pidfd);
+    made = Fork(init->plan.workload_flags, &init->workload_pidfd, init->plan.cgroup);
     if (made == 0) RunChild(child);
   }
-  if (made < 0) Fail(*init, Stage::clone, made);
+  if (made < 0) Fail(*init, ForkStage(made, init->plan.cgroup), made);
   init->workload = static_cast<pid_t>(made);
 
   Report report = {};

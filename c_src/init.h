@@ -28,6 +28,7 @@ struct InitPlan {
   bool linger = false;          // the workload may outlive the agent
   bool share_memory = false;    // the workload shares the init's memory until it execs
   bool foreign_pids = false;    // the init counts pids otherwise than the agent does
+  int cgroup = -1;              // the workload's, a directory of cgroup v2; -1: the init's own
   InitImage image;              // where it takes further plans; none: it serves one session
 };
 

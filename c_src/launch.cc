@@ -107,34 +107,41 @@ Result<ChildPlan*> Launcher::MakeImage(const Plan& plan, const int (&stdio)[3]) 
   return child;
 }
 
-Result<Launched> Launcher::Spawn(const Plan& plan, const int (&stdio)[3]) {
+Result<Launched> Launcher::Spawn(const Plan& plan, const int (&stdio)[3], int cgroup) {
   Result<Pair> channel = MakePair();
   if (!channel.ok()) return channel.error();
   Launched launched;
   launched.channel = std::move(channel.value().ours);
   launched.lent[0] = std::move(channel.value().theirs);
-  const Status made = MaySpawnSharing(plan) ? SpawnSharing(plan, stdio, &launched)
-                                            : SpawnFromImage(plan, stdio, &launched);
+  const Status made = MaySpawnSharing(plan) && cgroup < 0
+                          ? SpawnSharing(plan, stdio, &launched)
+                          : SpawnFromImage(plan, stdio, cgroup, &launched);
   if (!made.ok()) return made.error();
   Adopt(launched.process.pid);
   return launched;
 }
 
-Status Launcher::SpawnFromImage(const Plan& plan, const int (&stdio)[3], Launched* launched) {
+Status Launcher::SpawnFromImage(const Plan& plan, const int (&stdio)[3], int cgroup,
+                                Launched* launched) {
   Result<ChildPlan*> image = MakeImage(plan, stdio);
   if (!image.ok()) return image.error();
   ChildPlan* child = image.value();
   child->channel = launched->lent[0].get();
-  const bool pid_namespace = (plan.namespaces & CLONE_NEWPID) != 0;
+  uint64_t namespaces = plan.namespaces;
+  child->fresh_cgroup = cgroup >= 0 && (namespaces & CLONE_NEWCGROUP) != 0;
+  if (child->fresh_cgroup) namespaces &= ~uint64_t{CLONE_NEWCGROUP};
+  const bool pid_namespace = (namespaces & CLONE_NEWPID) != 0;
   // An init is born with the pid namespace whose PID 1 it is, and with the others that come along.
-  const uint64_t flags = plan.init && !pid_namespace ? 0 : plan.namespaces;
+  const uint64_t flags = plan.init && !pid_namespace ? 0 : namespaces;
   InitPlan* init = nullptr;
   if (plan.init) {
     launched->direct = Launched::Direct::init;
     init = new (image_.TakeArray<InitPlan>(1)) InitPlan(InitOf(plan, *child, proc_.get()));
     init->pid_one = pid_namespace;
     init->foreign_pids = pid_namespace;
-    init->workload_flags = plan.namespaces & ~flags;
+    init->workload_flags = namespaces & ~flags;
+    init->cgroup = cgroup;
+    init->share_memory = init->share_memory && cgroup < 0;
     if (!pid_namespace) {
       launched->image = image_.base();
       init->image = {image_.base(), image_.size(), image_.used()};
@@ -142,13 +149,15 @@ Status Launcher::SpawnFromImage(const Plan& plan, const int (&stdio)[3], Launche
   }
   const Status made = init != nullptr && GiveToIdle(*init, launched)
                           ? Status()
-                          : Make(child, init, flags, launched);
+                          : Make(child, init, flags, cgroup, launched);
   image_.Wipe();
   return made;
 }
 
 bool Launcher::GiveToIdle(const InitPlan& init, Launched* launched) {
-  if (launched->image == nullptr || image_.used() > kMaxHandover) return false;
+  // One that is there already has no fd of a cgroup.
+  if (launched->image == nullptr || init.cgroup >= 0) return false;
+  if (image_.used() > kMaxHandover) return false;
   while (std::optional<IdleInit> idle = idle_inits_.Take()) {
     if (!SendPlan(idle->control.get(), image_, init)) {
       IdleInits::End(*idle);
@@ -162,7 +171,8 @@ bool Launcher::GiveToIdle(const InitPlan& init, Launched* launched) {
   return false;
 }
 
-Status Launcher::Make(ChildPlan* child, InitPlan* init, uint64_t flags, Launched* launched) {
+Status Launcher::Make(ChildPlan* child, InitPlan* init, uint64_t flags, int cgroup,
+                      Launched* launched) {
   if (init != nullptr) {
     Result<Pair> control = MakePair();
     if (!control.ok()) return control.error();
@@ -172,12 +182,14 @@ Status Launcher::Make(ChildPlan* child, InitPlan* init, uint64_t flags, Launched
   }
   if (!HideHeapFromForks()) return Error::Last(Stage::memory);
   int pidfd = -1;
-  const long pid = Fork(flags | share_fds_, &pidfd);
+  // An init stays outside the workload's cgroup, in which all can be frozen and killed at once.
+  const int born_in = init == nullptr ? cgroup : -1;
+  const long pid = Fork(flags | share_fds_, &pidfd, born_in);
   if (pid == 0) {
     if (init != nullptr) RunInit(*init);
     RunChild(*child);
   }
-  if (pid < 0) return Error::Of(Stage::clone, static_cast<int>(-pid));
+  if (pid < 0) return Error::Of(ForkStage(pid, born_in), static_cast<int>(-pid));
   launched->process = {MoveHigh(UniqueFd(pidfd)), static_cast<pid_t>(pid)};
   return {};
 }

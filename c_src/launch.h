@@ -38,8 +38,9 @@ class Launcher {
   // Errors: open_proc, memory.
   Status Open();
 
-  // `stdio` are borrowed fds or -1. Errors: socketpair, memory, clone, fork.
-  Result<Launched> Spawn(const Plan& plan, const int (&stdio)[3]);
+  // `stdio` are borrowed fds or -1, and so is `cgroup`, in which the workload is born. Errors:
+  // socketpair, memory, clone, cgroup_clone, fork.
+  Result<Launched> Spawn(const Plan& plan, const int (&stdio)[3], int cgroup = -1);
   // `target` is a pidfd, `join` the answer of NamespacesToJoin.
   Result<Launched> Enter(const Plan& plan, const int (&stdio)[3], int target, uint64_t join);
 
@@ -68,8 +69,8 @@ class Launcher {
  private:
   // Each answers for what its name says, in `launched`.
   Status SpawnSharing(const Plan& plan, const int (&stdio)[3], Launched* launched);
-  Status SpawnFromImage(const Plan& plan, const int (&stdio)[3], Launched* launched);
-  Status Make(ChildPlan* child, InitPlan* init, uint64_t flags, Launched* launched);
+  Status SpawnFromImage(const Plan& plan, const int (&stdio)[3], int cgroup, Launched* launched);
+  Status Make(ChildPlan* child, InitPlan* init, uint64_t flags, int cgroup, Launched* launched);
   bool GiveToIdle(const InitPlan& init, Launched* launched);
   Result<ChildPlan*> MakeImage(const Plan& plan, const int (&stdio)[3]);
 
