@@ -37,6 +37,10 @@ std::optional<Stage> RestrictionOf(std::string_view name) {
 Checkpoint::Ordered Checkpoint::Take(const Proceed&) {
   if (passed_) return Refusal{EBUSY, {}};
   passed_ = true;
+  return ProceedRecord();
+}
+
+std::string Checkpoint::ProceedRecord() {
   Order order = {};
   order.kind = Order::Kind::proceed;
   return Record(order);

@@ -35,6 +35,9 @@ class Checkpoint {
   Ordered Take(const SeccompInstall& filter);
   Ordered Take(const SeccompRules& rules);
 
+  // The record by itself, for one that was passed before its child could be let go.
+  static std::string ProceedRecord();
+
   // Notes that a command was refused, by whomever, as `name`.
   void NoteRefusal(int code, std::string_view name, std::string_view detail);
   // The first refusal that keeps the child from proceeding, as the error that it ends with.

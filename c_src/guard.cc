@@ -25,6 +25,12 @@ constexpr int kInitPasses = 400;
 
 constexpr char kGuardName[] = "linx_guard";
 
+// What outlives an agent in memory that it shared.
+struct Legacy {
+  const SpareTable& spares;
+  const LeafParents& parents;
+};
+
 struct Rest {
   int proc_fd;
   const SpareTable* spares;
@@ -65,22 +71,23 @@ void KillTheRest(int proc_fd, const SpareTable* spares) {
   }
 }
 
-[[noreturn]] void ExitLike(int status, int proc_fd, const SpareTable* spares) {
+[[noreturn]] void ExitLike(pid_t child, int status, int proc_fd, const Legacy* legacy) {
   if (WIFEXITED(status)) _exit(WEXITSTATUS(status));
-  KillTheRest(proc_fd, spares);
+  KillTheRest(proc_fd, legacy != nullptr ? &legacy->spares : nullptr);
+  if (legacy != nullptr) legacy->parents.RemoveLeavesOf(child);
   _exit(128 + WTERMSIG(status));
 }
 
 // Signals that would end the guard are passed on, so that the agent winds down in order. So is
 // SIGCONT, with which the agent wakes an init.
-[[noreturn]] void Watch(pid_t child, int proc_fd, const SpareTable* spares) {
+[[noreturn]] void Watch(pid_t child, int proc_fd, const Legacy* legacy) {
   sigset_t all;
   sigfillset(&all);
   for (;;) {
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-      if (pid == child) ExitLike(status, proc_fd, spares);
+      if (pid == child) ExitLike(pid, status, proc_fd, legacy);
     }
     siginfo_t info;
     const int signal = sigwaitinfo(&all, &info);
@@ -93,7 +100,7 @@ void KillTheRest(int proc_fd, const SpareTable* spares) {
 
 }  // namespace
 
-Status StandGuard(SpareTable& spares) {
+Status StandGuard(const SpareTable& spares, const LeafParents& parents) {
   const pid_t guard = getpid();
   const pid_t agent = fork();
   if (agent < 0) return Error::Last(Stage::fork);
@@ -106,7 +113,8 @@ Status StandGuard(SpareTable& spares) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   int kept[] = {open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   CloseAllBut(0, kept, 1);
-  Watch(agent, kept[0], &spares);
+  const Legacy legacy{spares, parents};
+  Watch(agent, kept[0], &legacy);
 }
 
 long StandGuardOverInit(int proc_fd) {

@@ -6,6 +6,7 @@
 #ifndef LINX_GUARD_H_
 #define LINX_GUARD_H_
 
+#include "leaf_parents.h"
 #include "result.h"
 #include "spare_table.h"
 
@@ -13,9 +14,9 @@ namespace linx {
 
 // Forks. Returns in the child, which is the agent: SIGTERM is its death signal should the guard
 // die. In the parent it does not return: the guard exits as the agent does, with its code, or with
-// 128 + n where signal n killed it; then everything but what `spares` names is killed first.
-// Errors: fork.
-Status StandGuard(SpareTable& spares);
+// 128 + n where signal n killed it; then everything but what `spares` names is killed first, and
+// the agent's leaves in `parents` are removed. Errors: fork.
+Status StandGuard(const SpareTable& spares, const LeafParents& parents);
 
 // The same for an init, without a heap; nothing is spared. `proc_fd` shows the host's processes.
 // Returns 0 in the child, which is the init, or a negative errno.

@@ -4,7 +4,10 @@
 #include <sys/prctl.h>
 
 #include <string>
+#include <type_traits>
 
+#include "leaves.h"
+#include "test_cgroup.h"
 #include "test_process.h"
 
 namespace linx {
@@ -19,8 +22,13 @@ test::Process Guard(Agent agent) {
   return test::ForkProcess([&] {
     test::TakeSignalsAsTheAgentDoes();
     SpareTable* spares = SpareTable::Create();
-    if (spares == nullptr || !StandGuard(*spares).ok()) return 99;
-    return agent(*spares);
+    LeafParents* parents = LeafParents::Create();
+    if (spares == nullptr || parents == nullptr || !StandGuard(*spares, *parents).ok()) return 99;
+    if constexpr (std::is_invocable_v<Agent, SpareTable&>) {
+      return agent(*spares);
+    } else {
+      return agent(*parents);
+    }
   });
 }
 
@@ -39,6 +47,33 @@ TEST_CASE("an agent that a signal ended shows as 128 and the signal's number") {
     return 0;
   });
   CHECK(guard.ExitCode() == 128 + SIGKILL);
+}
+
+TEST_CASE("the leaves of an agent that was killed are removed with what was in them") {
+  if (!test::HasLeaves()) return;
+  const test::Cgroup cgroup("guard");
+  test::Pipe said;
+  test::Process guard = Guard([&](LeafParents& parents) {
+    Leaves leaves(parents);
+    CgroupWish wish;
+    wish.wanted = true;
+    wish.parent = cgroup.path.substr(ReadCgroupTree().value().mount.point.size() + 1);
+    Result<Leaf> leaf = leaves.Make(wish);
+    Result<Leaf> empty = leaves.Make(wish);
+    if (!leaf.ok() || !empty.ok() || mkdirat(leaf.value().fd(), "below", 0755) != 0) return 1;
+    if (fork() == 0) Stay();
+    const pid_t child = fork();
+    if (child == 0) Stay();
+    if (!leaf.value().Place(child).ok()) return 2;
+    dprintf(said.in.get(), "%d\n", getpid());
+    Stay();
+    return 0;
+  });
+  const pid_t agent = std::stoi(said.ReadLine());
+  CHECK(cgroup.Below().size() == 2);
+  kill(agent, SIGKILL);
+  CHECK(guard.ExitCode() == 128 + SIGKILL);
+  CHECK(cgroup.Below().empty());
 }
 
 TEST_CASE("the agent is the guard's child, and the guard keeps no fd of the agent's") {

@@ -131,12 +131,12 @@ void AwaitReader() {
   }
 }
 
-int RunAgent(SpareTable& spares) {
+int RunAgent(SpareTable& spares, LeafParents& parents) {
   MakePrivate();
   if (!KeepHeapInOnePiece()) return Complain(Error::Last(Stage::open_proc, "/proc/self/stat"));
   EventLoop loop;
   Launcher launcher;
-  SessionTable table(loop, launcher, spares, kInFd, kOutFd);
+  SessionTable table(loop, launcher, spares, parents, kInFd, kOutFd);
   Signals signals(loop, launcher, table);
   for (const Status& status : {loop.Open(), launcher.Open(), table.Open(), signals.Open()}) {
     if (!status.ok()) return Complain(status.error());
@@ -168,10 +168,11 @@ int Main(int argc, char** argv) {
   }
   prctl(PR_SET_NAME, "linx_process");
   SpareTable* spares = SpareTable::Create();
-  if (spares == nullptr) return Complain(Error::Last(Stage::memory));
-  const Status guarded = StandGuard(*spares);
+  LeafParents* parents = LeafParents::Create();
+  if (spares == nullptr || parents == nullptr) return Complain(Error::Last(Stage::memory));
+  const Status guarded = StandGuard(*spares, *parents);
   if (!guarded.ok()) return Complain(guarded.error());
-  return RunAgent(*spares);
+  return RunAgent(*spares, *parents);
 }
 
 }  // namespace

@@ -10,6 +10,11 @@ constexpr size_t kMaxAsked = 64;
 
 }  // namespace
 
+Pausing::Pausing(EventLoop& loop, int proc_fd, const Leaf* leaf, Events events)
+    : events_(events), tree_(loop, proc_fd, Handler::To<&Pausing::OnDone>(this)) {
+  if (leaf != nullptr) leaf_.emplace(loop, leaf, Handler::To<&Pausing::OnDone>(this));
+}
+
 int Pausing::Ask(CommandName what, TreeRoot root) {
   if (asked_.size() == kMaxAsked) return ENOBUFS;
   root_ = root;
@@ -21,9 +26,9 @@ int Pausing::Ask(CommandName what, TreeRoot root) {
 void Pausing::Next() {
   if (busy_ || asked_.empty()) return;
   busy_ = true;
-  if (AsksToStop() == tree_.stopped()) return OnDone();
-  if (AsksToStop()) return tree_.Stop(root_);
-  tree_.Continue();
+  if (AsksToStop() == IsStopped()) return OnDone();
+  if (AsksToStop()) return Stop();
+  Continue();
 }
 
 void Pausing::OnDone() {
@@ -32,7 +37,7 @@ void Pausing::OnDone() {
   asked_.pop_front();
   if (done == CommandName::resume) {
     events_.Resumed();
-  } else if (tree_.stopped()) {
+  } else if (IsStopped()) {
     events_.Paused();
   } else {
     events_.Refused(ETIMEDOUT, Name(done));
@@ -50,12 +55,12 @@ void Pausing::Release() {
       events_.Refused(ECANCELED, Name(what));
     }
   }
-  const bool held = busy_ || tree_.stopped();
+  const bool held = busy_ || IsStopped();
   asked_ = std::move(kept);
   if (letting_go || !held) return;
   if (asked_.empty()) asked_.push_back(CommandName::resume);
   busy_ = true;
-  tree_.Continue();
+  Continue();
 }
 
 }  // namespace linx

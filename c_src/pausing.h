@@ -4,17 +4,19 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 
 #include "event_loop.h"
 #include "events.h"
+#include "leaf_freeze.h"
 #include "tree_pause.h"
 
 namespace linx {
 
 class Pausing {
  public:
-  Pausing(EventLoop& loop, int proc_fd, Events events)
-      : events_(events), tree_(loop, proc_fd, Handler::To<&Pausing::OnDone>(this)) {}
+  // By the freezer of `leaf`, which is borrowed, or signal by signal where it is null.
+  Pausing(EventLoop& loop, int proc_fd, const Leaf* leaf, Events events);
 
   // Asks that the processes below `root` be stopped, or let go. `paused` or `resumed` is said when
   // that is done, or a refusal with ETIMEDOUT. Answers an errno where too much is asked at a time,
@@ -26,10 +28,14 @@ class Pausing {
 
  private:
   bool AsksToStop() const { return asked_.front() == CommandName::pause; }
+  bool IsStopped() const { return leaf_ ? leaf_->stopped() : tree_.stopped(); }
+  void Stop() { leaf_ ? leaf_->Stop() : tree_.Stop(root_); }
+  void Continue() { leaf_ ? leaf_->Continue() : tree_.Continue(); }
   void Next();
   void OnDone();
 
   Events events_;
+  std::optional<LeafFreeze> leaf_;
   TreePause tree_;
   TreeRoot root_;
   std::deque<CommandName> asked_;  // the first is being done while busy_

@@ -18,6 +18,7 @@ SessionOutcome OutcomeOf(Stage stage) {
     case Stage::malformed_request:
       return SessionOutcome::malformed;
     case Stage::clone:
+    case Stage::cgroup_clone:
     case Stage::fork:
     case Stage::open_target:
       return SessionOutcome::not_created;
@@ -34,7 +35,6 @@ void Session::Start(UniqueFd target) {
   target_ = std::move(target);
   connects_left_ = kConnects;
   if (plan_.auto_proceed) checkpoint_.Pass();
-  if (plan_.cgroup.wanted) return Fail(Error::Of(Stage::cgroup_open, ENOSYS));
   if (plan_.mode == Mode::enter) {
     if (!target_) {
       Result<UniqueFd> opened = OpenTarget(plan_.target);
@@ -60,7 +60,21 @@ void Session::OpenInputs() {
   timer_ = context_.workload.loop.After(kConnectMs, Handler::To<&Session::OpenInputs>(this));
 }
 
+Status Session::MakeLeaf() {
+  Result<Leaf> made = context_.leaves.Make(plan_.cgroup);
+  if (!made.ok()) return made.error();
+  leaf_ = std::make_unique<Leaf>(made.Take());
+  // Who comes by way of another's namespaces may not see the leaf, so he waits to be moved.
+  placing_ = plan_.mode == Mode::enter;
+  if (placing_) plan_.auto_proceed = false;
+  return {};
+}
+
 void Session::Launch() {
+  if (plan_.cgroup.wanted) {
+    const Status made = MakeLeaf();
+    if (!made.ok()) return Fail(made.error());
+  }
   streams_.OpenPipes(&stdio_, plan_.window);
   int stdio[3];
   for (size_t i = 0; i < 3; ++i) {
@@ -68,7 +82,7 @@ void Session::Launch() {
   }
   Launcher& launcher = context_.workload.launcher;
   Result<Launched> launched = plan_.mode == Mode::spawn
-                                  ? launcher.Spawn(plan_, stdio)
+                                  ? launcher.Spawn(plan_, stdio, leaf_ ? leaf_->fd() : -1)
                                   : launcher.Enter(plan_, stdio, target_.get(), join_);
   target_.Reset();
   if (!launched.ok()) return Fail(launched.error());
@@ -84,6 +98,7 @@ void Session::OnSpawned(pid_t host_pid) {
 void Session::OnReady(pid_t ns_pid) {
   stdio_ = StdioFds();  // the child has its own by now
   child_pid_ = ns_pid;
+  if (placing_ && !Place()) return;
   if (!plan_.auto_proceed) released_us_ = MonotonicUs();
   if (checkpoint_.passed()) {
     // Nobody can act on it: it is said together with what comes next.
@@ -93,6 +108,17 @@ void Session::OnReady(pid_t ns_pid) {
     state_ = SessionState::ready;
     events_.Ready(ns_pid);
   }
+}
+
+bool Session::Place() {
+  const Status placed = leaf_->Place(workload_.host_pid());
+  if (!placed.ok()) {
+    OnFailed(placed.error());
+    Kill();
+    return false;
+  }
+  if (checkpoint_.passed()) workload_.Order(Checkpoint::ProceedRecord());
+  return true;
 }
 
 void Session::SayReady() {
@@ -116,13 +142,21 @@ void Session::OnRunning() {
   const Status heard = streams_.Start();
   if (heard.ok()) return;
   error_ = heard.error();
-  workload_.Kill();
+  Kill();
 }
 
 void Session::OnEnd(const End& end) {
   end_ = end;
   timer_.Reset();
   pausing_.reset();
+  if (!leaf_) return OnLeafGone();
+  leaf_end_ = std::make_unique<LeafEnd>(context_.workload.loop, leaf_.get(),
+                                        Handler::To<&Session::OnLeafGone>(this));
+  leaf_end_->Begin();
+}
+
+void Session::OnLeafGone() {
+  draining_ = true;
   streams_.Drain(plan_.drain_ms);
 }
 
@@ -153,6 +187,7 @@ void Session::Finish() {
 
 void Session::Fail(const Error& error) {
   SayReady();
+  leaf_.reset();
   outcome_ = OutcomeOf(error.stage);
   events_.Failed(error);
   Close();
@@ -192,7 +227,7 @@ void Session::Handle(const Proceed& proceed) {
   if (checkpoint_.closed() && !checkpoint_.passed()) {
     checkpoint_.Pass();
     error_ = checkpoint_.closed();
-    return workload_.started() ? workload_.Kill() : Finish();
+    return workload_.started() ? Kill() : Finish();
   }
   if (state_ == SessionState::ready) {
     state_ = SessionState::proceeding;
@@ -204,13 +239,24 @@ void Session::Handle(const Proceed& proceed) {
 void Session::Handle(const Abort&) {
   if (state_ != SessionState::running) aborting_ = true;
   if (!workload_.started()) return Finish();
-  if (!end_) workload_.Kill();
+  if (!end_) Kill();
+}
+
+void Session::Kill() {
+  if (leaf_) leaf_->Kill();
+  workload_.Kill();
+}
+
+// Whoever froze it: a signal is to be acted upon.
+void Session::Thaw() {
+  if (leaf_) leaf_->Freeze(false);
+  if (pausing_) pausing_->Release();
 }
 
 void Session::Handle(const Signal& signal) {
   if (state_ == SessionState::running) {
     workload_.Signal(signal.number);
-    if (signal.number == SIGTERM && pausing_) pausing_->Release();
+    if (signal.number == SIGTERM) Thaw();
   } else if (signals_.size() < kMaxSignals) {
     signals_.push_back(signal.number);
   } else {
@@ -255,7 +301,8 @@ void Session::AskPausing(CommandName what) {
   if (state_ != SessionState::running || end_) return Refuse(EBUSY, Name(what));
   const WorkloadContext& context = context_.workload;
   if (!pausing_) {
-    pausing_ = std::make_unique<Pausing>(context.loop, context.launcher.proc_fd(), events_);
+    pausing_ =
+        std::make_unique<Pausing>(context.loop, context.launcher.proc_fd(), leaf_.get(), events_);
   }
   if (const int code = pausing_->Ask(what, workload_.tree())) Refuse(code, Name(what));
 }
@@ -289,18 +336,21 @@ void Session::ResumeOutput() {
 
 void Session::Orphan() {
   if (ended()) return;
-  if (end_) return streams_.Expire();
+  if (end_) {
+    plan_.drain_ms = 0;
+    return draining_ ? streams_.Expire() : void();
+  }
   if (state_ != SessionState::running) return Handle(Abort{});
   if (plan_.orphan_policy.linger) {
     // It goes on without the agent, which has nothing more to say of it.
     state_ = SessionState::ended;
     return context_.notices.ended.push_back(key_);
   }
-  if (workload_.IgnoresTerm()) return workload_.Kill();
+  if (workload_.IgnoresTerm()) return Kill();
   workload_.Signal(SIGTERM);
-  if (pausing_) pausing_->Release();
-  timer_ = context_.workload.loop.After(plan_.orphan_policy.grace_ms,
-                                        Handler::To<&Workload::Kill>(&workload_));
+  Thaw();
+  timer_ =
+      context_.workload.loop.After(plan_.orphan_policy.grace_ms, Handler::To<&Session::Kill>(this));
 }
 
 }  // namespace linx

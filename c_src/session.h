@@ -14,6 +14,8 @@
 #include "checkpoint.h"
 #include "command.h"
 #include "events.h"
+#include "leaf_end.h"
+#include "leaves.h"
 #include "pausing.h"
 #include "request.h"
 #include "spare_table.h"
@@ -39,6 +41,7 @@ struct SessionContext {
   WorkloadContext workload;
   SpareTable& spares;
   Links& links;
+  Leaves& leaves;
   SessionNotices& notices;
 };
 
@@ -111,6 +114,11 @@ class Session final : private WorkloadListener {
   void SayUsage();
   void OnCounted();
   void AskPausing(CommandName what);
+  Status MakeLeaf();
+  bool Place();
+  void OnLeafGone();
+  void Kill();
+  void Thaw();
   void Fail(const Error& error);
   void Close();
 
@@ -138,7 +146,11 @@ class Session final : private WorkloadListener {
   bool aborting_ = false;  // before running
   std::unique_ptr<TreeCount> count_;
   size_t stats_asked_ = 0;
+  std::unique_ptr<Leaf> leaf_;  // none where there is no cgroup
+  std::unique_ptr<LeafEnd> leaf_end_;
   std::unique_ptr<Pausing> pausing_;  // none where it was never asked for
+  bool placing_ = false;              // into the leaf, once the child is parked
+  bool draining_ = false;             // after the end
 };
 
 }  // namespace linx

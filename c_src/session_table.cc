@@ -171,7 +171,7 @@ void SessionTable::StartSession(std::optional<uint64_t> id, Plan plan) {
   if (id && !plan.window) plan.window = kEnvelopeWindow;
   ++started_;
   const uint64_t key = id.value_or(kAnonymous);
-  const SessionContext context{{loop_, launcher_}, spares_, links_, notices_};
+  const SessionContext context{{loop_, launcher_}, spares_, links_, leaves_, notices_};
   std::unique_ptr<Session>& session = sessions_[key];
   session = std::make_unique<Session>(context, key, EventsOf(id), std::move(plan));
   session->Start(std::move(target));

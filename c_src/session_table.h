@@ -30,8 +30,14 @@ enum ExitCode : int {
 
 class SessionTable {
  public:
-  SessionTable(EventLoop& loop, Launcher& launcher, SpareTable& spares, int in_fd, int out_fd)
-      : loop_(loop), launcher_(launcher), spares_(spares), in_fd_(in_fd), out_fd_(out_fd) {}
+  SessionTable(EventLoop& loop, Launcher& launcher, SpareTable& spares, LeafParents& parents,
+               int in_fd, int out_fd)
+      : loop_(loop),
+        launcher_(launcher),
+        spares_(spares),
+        leaves_(parents),
+        in_fd_(in_fd),
+        out_fd_(out_fd) {}
 
   // Errors: epoll.
   Status Open();
@@ -73,6 +79,7 @@ class SessionTable {
   EventLoop& loop_;
   Launcher& launcher_;
   SpareTable& spares_;
+  Leaves leaves_;
   const int in_fd_;
   const int out_fd_;
   EventLoop::Watch in_watch_, out_watch_;

@@ -132,7 +132,8 @@ inline std::string Framed(const std::string& term) {
 
 class Beam {
  public:
-  Beam() : table_(loop_, launcher_, *spares_, to_agent_.out.get(), from_agent_.in.get()) {
+  Beam()
+      : table_(loop_, launcher_, *spares_, *Parents(), to_agent_.out.get(), from_agent_.in.get()) {
     for (const int fd :
          {to_agent_.out.get(), to_agent_.in.get(), from_agent_.out.get(), from_agent_.in.get()}) {
       fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -266,6 +267,11 @@ class Beam {
   }
   static SpareTable* Spares() {
     static SpareTable* const table = SpareTable::Create();
+    return table;
+  }
+
+  static LeafParents* Parents() {
+    static LeafParents* const table = LeafParents::Create();
     return table;
   }
 
