@@ -38,13 +38,21 @@ defmodule Linx.Command.Lines do
   @spec push(t, binary) :: {[line], t}
   def push(%__MODULE__{} = rest, chunk) do
     [first | others] = :binary.split(chunk, "\n", [:global])
-    next(others, add(rest, first, []))
+    {lines, rest} = add(rest, first, [])
+    next(others, lines, rest)
   end
 
-  defp next([], {lines, rest}), do: {Enum.reverse(lines), rest}
+  defp next([], lines, rest), do: {Enum.reverse(lines), rest}
+  defp next(others, lines, rest), do: whole(others, [joined(rest) | lines], new(rest.limit))
 
-  defp next([bytes | others], {lines, rest}),
-    do: next(others, add(%{rest | size: 0, parts: []}, bytes, [joined(rest) | lines]))
+  # Most lines lie in one chunk.
+  defp whole([line, _ | _] = [_ | others], lines, none) when byte_size(line) <= none.limit,
+    do: whole(others, [line | lines], none)
+
+  defp whole([bytes | others], lines, none) do
+    {lines, rest} = add(none, bytes, lines)
+    next(others, lines, rest)
+  end
 
   @doc "The last line, where no newline ended it."
   @spec flush(t) :: [binary]

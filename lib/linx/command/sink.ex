@@ -66,23 +66,24 @@ defmodule Linx.Command.Sink do
   defp keep(sink, {index, :stderr}, bytes),
     do: %{sink | stderr: Map.update(sink.stderr, index, bytes, &[&1 | bytes])}
 
-  defp keep(%{lines: nil} = sink, _stdout, bytes), do: collect(sink, bytes)
+  defp keep(%{lines: nil} = sink, _stdout, bytes), do: collect(sink, [bytes])
 
   defp keep(sink, _stdout, bytes) do
     {lines, rest} = Lines.push(sink.lines, bytes)
-    Enum.reduce(lines, %{sink | lines: rest}, &collect(&2, &1))
+    collect(%{sink | lines: rest}, lines)
   end
 
-  defp collect(sink, item),
-    do: %{sink | collected: sink.collect.(sink.collected, {:cont, item})}
+  defp collect(%{collect: collect} = sink, items) do
+    collected = Enum.reduce(items, sink.collected, &collect.(&2, {:cont, &1}))
+    %{sink | collected: collected}
+  end
 
   @doc "The collectable when nothing more is to come."
   @spec close(t) :: Collectable.t()
   def close(%__MODULE__{} = sink) do
     if sink.log, do: Log.flush(sink.log)
     last = if sink.lines, do: Lines.flush(sink.lines), else: []
-    sink = Enum.reduce(last, sink, &collect(&2, &1))
-    sink.collect.(sink.collected, :done)
+    sink.collect.(collect(sink, last).collected, :done)
   end
 
   @doc "Gives the collectable up. The sink as it was opened will do."
