@@ -55,6 +55,8 @@ defmodule Linx.Process.Actions do
   defp act(:ended, state) do
     if state.agent, do: Process.demonitor(elem(state.agent, 1), [:flush])
     for from <- Outbox.waiting(state.outbox), do: answer(from, {:error, :no_process})
+    # One that lingers may never have reason again to let go of the output that has passed.
+    if state.machine.streams != nil and state.machine.linger, do: :erlang.garbage_collect()
     %{state | outbox: Outbox.new(Outbox.port(state.outbox))}
   end
 
