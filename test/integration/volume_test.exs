@@ -59,6 +59,37 @@ defmodule Linx.Integration.VolumeTest do
     end
   end
 
+  test "a workload that takes nothing costs them no more, and its writers wait" do
+    # What the writers hold themselves is there all the time.
+    piece = :binary.copy("x", @mebibyte)
+    for _ <- 1..Pool.size(), do: stop_writers(push_at_sleeper(piece))
+    before = memory()
+    {session, writers} = push_at_sleeper(piece)
+    # As below: a gibibyte would be there by then.
+    Process.sleep(long(2_000, 60_000))
+    now = memory()
+    assert Enum.all?(writers, &(Task.yield(&1, 0) == nil))
+    stop_writers({session, writers})
+    for {who, bytes} <- now, do: assert(bytes - before[who] < 2 * @window, "the #{who} grew")
+  end
+
+  defp push_at_sleeper(piece) do
+    argv = [System.find_executable("sleep"), "600"]
+    session = start(argv: argv, stdio: [stdin: :pipe], auto_proceed: true)
+
+    {session,
+     for _ <- 1..16 do
+       Task.async(fn -> for(_ <- 1..64, do: Linx.Process.write(session, piece)) end)
+     end}
+  end
+
+  # The session is gone for those who go on when it is closed to them.
+  defp stop_writers({session, writers}) do
+    stop(session)
+    answers = writers |> Task.await_many() |> Enum.concat() |> Enum.uniq()
+    assert answers -- [{:error, :closed}, {:error, :no_process}] == []
+  end
+
   defp assert_small_growth(options) do
     flood =
       [argv: [System.find_executable("yes")], stdio: [stdout: :pipe], auto_proceed: true] ++
