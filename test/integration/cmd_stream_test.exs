@@ -41,9 +41,14 @@ defmodule Linx.Integration.CmdStreamTest do
                catch_error(Enum.to_list(Linx.stream!("sh", ["-c", "kill -9 $$"])))
     end
 
-    test "waits for who takes it" do
-      [first | _] = Linx.stream!("yes", []) |> Stream.map(&byte_size/1) |> Enum.take(1)
-      assert first > 0
+    test "runs no further ahead than a few pieces" do
+      stream = Linx.stream!("sh", ["-c", "echo $$; exec cat /dev/zero"])
+      first = fn piece, _ -> {:suspend, piece} end
+      assert {:suspended, piece, continue} = Enumerable.reduce(stream, {:cont, nil}, first)
+      pid = piece |> String.split("\n") |> hd() |> String.to_integer()
+      assert_written_less(pid, 8 * 1024 * 1024)
+      assert {:halted, :enough} = continue.({:halt, :enough})
+      assert_gone(pid)
     end
 
     test "takes input and limits" do
@@ -58,6 +63,19 @@ defmodule Linx.Integration.CmdStreamTest do
       assert_raise ArgumentError, fn -> Linx.stream!("cat", [], status: 1) end
       assert_raise ErlangError, fn -> Linx.stream!("no-such-command", []) end
     end
+  end
+
+  # Asked until it writes no more.
+  defp assert_written_less(pid, limit) do
+    before = written(pid)
+    assert before < limit
+    Process.sleep(50)
+    if written(pid) != before, do: assert_written_less(pid, limit)
+  end
+
+  defp written(pid) do
+    [_, bytes] = Regex.run(~r/^wchar: (\d+)$/m, File.read!("/proc/#{pid}/io"))
+    String.to_integer(bytes)
   end
 
   defp mailbox do
