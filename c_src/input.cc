@@ -48,7 +48,11 @@ size_t Input::Feed(std::string_view bytes) {
   const size_t written = n > 0 ? static_cast<size_t>(n) : 0;
   written_ += written;
   if (acknowledged_ && written > 0) events_.StdinAck(written);
-  if (n < 0 && errno != EAGAIN) Break();
+  if (n < 0 && errno != EAGAIN) {
+    Break();
+  } else if (written < bytes.size()) {
+    large_.OnFull(fd_.get(), written_);
+  }
   return written;
 }
 

@@ -8,6 +8,7 @@
 #include "buffer.h"
 #include "event_loop.h"
 #include "events.h"
+#include "large_pipe.h"
 #include "unique_fd.h"
 
 namespace linx {
@@ -50,6 +51,7 @@ class Input {
   bool acknowledged_ = false;
   bool ending_ = false;
   uint64_t written_ = 0;
+  LargePipe large_;
 };
 
 }  // namespace linx

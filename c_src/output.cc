@@ -1,6 +1,5 @@
 #include "output.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -18,11 +17,7 @@ constexpr size_t kFrameBytes = 64u << 10;
 // The same where nothing is copied. Less than the second is copied all the same: that is quicker.
 constexpr size_t kMovedFrameBytes = 256u << 10;
 constexpr size_t kMoveBytes = 16u << 10;
-// A pipe that has filled up after so much output is made larger: there is more to come. Not from
-// the start, for a user's pipes may hold 64 MiB together (pipe-user-pages-soft, pipe(7)).
-constexpr uint64_t kFloodBytes = 1u << 20;
 constexpr int kUsualPipeBytes = 64 << 10;
-constexpr int kLargePipeBytes = 256 << 10;
 // Output stops while this much waits for the BEAM.
 constexpr size_t kOutboxHigh = 256u << 10;
 // What is read of a terminal after its workload's death, at most: the kernel holds far less, so
@@ -94,9 +89,7 @@ size_t Output::Move(size_t allowed) {
   flows_ = size >= kMoveBytes;
   if (!flows_) return 0;
   events_.OutputFrom(fd_.get(), name_, size);
-  if (unread >= kUsualPipeBytes && sent_ > kFloodBytes && !std::exchange(large_, true)) {
-    fcntl(fd_.get(), F_SETPIPE_SZ, kLargePipeBytes);
-  }
+  if (unread >= kUsualPipeBytes) large_.OnFull(fd_.get(), sent_);
   return size;
 }
 

@@ -7,6 +7,7 @@
 
 #include "event_loop.h"
 #include "events.h"
+#include "large_pipe.h"
 #include "result.h"
 #include "unique_fd.h"
 
@@ -69,7 +70,7 @@ class Output {
   bool draining_ = false;
   bool expired_ = false;
   bool flows_ = false;  // much came the last time
-  bool large_ = false;  // the pipe was made so
+  LargePipe large_;
   bool exists_ = false;
   std::optional<uint32_t> window_;
   uint64_t sent_ = 0, acked_ = 0;

@@ -26,7 +26,7 @@ constexpr size_t kOutboxFull = 8u << 20;
 constexpr uint32_t kEnvelopeWindow = 256u << 10;
 // Paused output goes on below this.
 constexpr size_t kOutboxLow = 64u << 10;
-// The pipe to the BEAM takes two frames of output at once.
+// The pipes from and to the BEAM take two of the largest frames of a stream at once.
 constexpr int kChannelBytes = 512 << 10;
 
 // An ack may be under way when its session ends, and asks for no answer.
@@ -63,8 +63,8 @@ Status SessionTable::Open() {
   if (!out.ok()) return out.error();
   out_watch_ = out.Take();
   outbox_.Attach(out_fd_);
-  // Where that is refused the pipe stays as it is.
-  fcntl(out_fd_, F_SETPIPE_SZ, kChannelBytes);
+  // Where that is refused a pipe stays as it is.
+  for (const int fd : {in_fd_, out_fd_}) fcntl(fd, F_SETPIPE_SZ, kChannelBytes);
   return {};
 }
 

@@ -173,6 +173,7 @@ TEST_CASE("a BEAM that writes without end to a workload that sleeps costs a queu
   size_t refused = 0;
   for (int i = 0; i < 64; ++i) {
     beam.Send(Stdin(part));
+    if (i == 63) CHECK(beam.StandsStill());
     while (!beam.nothing_came()) refused += beam.Next() == "{:refused, 105, :stdin}" ? 1 : 0;
   }
   CHECK(refused >= 60);
