@@ -38,9 +38,9 @@ Io OutOfMemory() {
 
 }  // namespace
 
-Io FrameReader::Fill(int fd) {
+Io FrameReader::Fill(int fd, size_t most) {
   DropDone();
-  for (size_t left = kFillBytes; left > 0;) {
+  for (size_t left = most; left > 0;) {
     // In step with what has come, so that a large frame is read in large pieces.
     char* at = buffer_.Reserve(std::clamp(buffer_.size(), kReadBytes, kFillBytes));
     if (at == nullptr) return OutOfMemory();
@@ -72,6 +72,17 @@ FrameReader::Frame FrameReader::Next() {
   const char* body = buffer_.data() + kHeaderBytes;
   if (oversize) return {Frame::Kind::oversize, {body, kPrefixBytes}};
   return {Frame::Kind::complete, {body, length}};
+}
+
+FrameReader::Begun FrameReader::begun() const {
+  if (done_ > 0 || buffer_.size() < kHeaderBytes) return {};
+  return {GetLength(buffer_.data()),
+          {buffer_.data() + kHeaderBytes, buffer_.size() - kHeaderBytes}};
+}
+
+std::string_view FrameReader::HandOver() {
+  done_ = buffer_.size();
+  return {buffer_.data(), buffer_.size()};
 }
 
 void FrameReader::DropDone() {

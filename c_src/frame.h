@@ -40,10 +40,24 @@ class FrameReader {
     explicit operator bool() const { return kind != Kind::none; }
   };
 
-  // Reads what a non-blocking fd has. Call Next until it has none after any answer.
-  Io Fill(int fd);
+  // Reads what a non-blocking fd has, or the first `most` bytes of that. Call Next until it has
+  // none after any answer.
+  Io Fill(int fd, size_t most = kFillBytes);
   // The next frame, in the order of arrival. Its body is good until the next call of either.
   Frame Next();
+
+  // The frame that has begun and is not complete, where Next has none: its length and what has come
+  // of its body.
+  struct Begun {
+    size_t length = 0;
+    std::string_view body;
+  };
+  Begun begun() const;
+  // Gives up all that is there, for whoever takes the frame that has begun from the fd himself.
+  // Good until the next call of Fill.
+  std::string_view HandOver();
+  // So many of its bytes were taken.
+  void CountTaken(size_t bytes) { bytes_in_ += bytes; }
 
   // The bytes of memory held.
   size_t memory() const { return buffer_.capacity(); }

@@ -1,5 +1,6 @@
 #include "input.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -46,14 +47,26 @@ size_t Input::Feed(std::string_view bytes) {
   if (bytes.empty()) return 0;
   const ssize_t n = write(fd_.get(), bytes.data(), bytes.size());
   const size_t written = n > 0 ? static_cast<size_t>(n) : 0;
-  written_ += written;
-  if (acknowledged_ && written > 0) events_.StdinAck(written);
+  Count(written);
   if (n < 0 && errno != EAGAIN) {
     Break();
   } else if (written < bytes.size()) {
     large_.OnFull(fd_.get(), written_);
   }
   return written;
+}
+
+size_t Input::MoveFrom(int from, size_t most) {
+  if (!fd_ || !queue_.empty()) return 0;
+  const ssize_t n = splice(from, nullptr, fd_.get(), nullptr, most, SPLICE_F_NONBLOCK);
+  if (n <= 0) return 0;
+  Count(static_cast<size_t>(n));
+  return static_cast<size_t>(n);
+}
+
+void Input::Count(size_t written) {
+  written_ += written;
+  if (acknowledged_ && written > 0) events_.StdinAck(written);
 }
 
 void Input::End() {

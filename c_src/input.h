@@ -32,6 +32,10 @@ class Input {
   // Takes all of the bytes: 0; or none: ENOBUFS where the queue is full, EPIPE after the end, or
   // where the workload has closed its own.
   int Take(std::string_view bytes);
+  // How many bytes would be taken.
+  size_t room() const { return fd_ && !ending_ ? kMaxQueued - queue_.size() : 0; }
+  // Moves up to `most` bytes out of the pipe `from`, where none is queued: how many.
+  size_t MoveFrom(int from, size_t most);
   // The end follows what is queued.
   void End();
 
@@ -40,6 +44,7 @@ class Input {
  private:
   void OnRoom();
   size_t Feed(std::string_view bytes);
+  void Count(size_t written);
   void Break();
 
   EventLoop& loop_;

@@ -22,7 +22,7 @@ class LargePipe {
 
  private:
   static constexpr uint64_t kFloodBytes = 1u << 20;
-  static constexpr int kLargeBytes = 256 << 10;
+  static constexpr int kLargeBytes = 512 << 10;
 
   bool tried_ = false;
 };

@@ -69,6 +69,10 @@ class Session final : private WorkloadListener {
   void Orphan();
   // The outbox has room again.
   void ResumeOutput();
+  // As of Streams.
+  size_t StdinRoom() const { return state_ == SessionState::starting ? 0 : streams_.StdinRoom(); }
+  void PassStdin(std::string_view piece) { streams_.PassStdin(piece); }
+  size_t MoveStdin(int from, size_t most) { return streams_.MoveStdin(from, most); }
   StreamBytes stream_bytes() const { return streams_.bytes(); }
 
   bool ended() const { return state_ == SessionState::ended; }

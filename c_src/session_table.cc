@@ -22,6 +22,8 @@ namespace {
 constexpr uint64_t kAnonymous = 0;
 // Nothing is read of a BEAM that leaves this much unread.
 constexpr size_t kOutboxFull = 8u << 20;
+// A frame of stdin that is passed on takes two steps or more; others have their turn after so many.
+constexpr int kInputSteps = 8;
 // Of a request that names none.
 constexpr uint32_t kEnvelopeWindow = 256u << 10;
 // Paused output goes on below this.
@@ -69,15 +71,34 @@ Status SessionTable::Open() {
 }
 
 void SessionTable::OnInput() {
-  const Io io = reader_.Fill(in_fd_);
-  while (const FrameReader::Frame frame = reader_.Next()) {
-    if (!finished_) TakeFrame(frame);
-  }
+  Io io;
+  int steps = 0;
+  do {
+    io = ReadInput();
+  } while (io == Io::more && pass_.flows() && ++steps < kInputSteps);
   if (io == Io::eof || io == Io::error) {
     input_open_ = false;
     in_watch_.Reset();
     WindDown();
   }
+}
+
+Io SessionTable::ReadInput() {
+  if (pass_.is_active()) return pass_.Continue(reader_, in_fd_, Find(pass_.id()));
+  const Io io = reader_.Fill(in_fd_, pass_.NextFill());
+  TakeFrames();
+  return io;
+}
+
+void SessionTable::TakeFrames() {
+  const bool envelope = form_ == Form::envelope;
+  while (const FrameReader::Frame frame = reader_.Next()) {
+    if (!finished_) TakeFrame(frame);
+    pass_.Note(frame.body, envelope);
+  }
+  StdinHead head;
+  if (form_ == Form::undecided || finished_ || !StdinPass::Sees(reader_, envelope, &head)) return;
+  pass_.Begin(reader_, head, Find(head.id));
 }
 
 void SessionTable::TakeFrame(const FrameReader::Frame& frame) {

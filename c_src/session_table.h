@@ -16,6 +16,7 @@
 #include "launch.h"
 #include "session.h"
 #include "spare_table.h"
+#include "stdin_pass.h"
 
 namespace linx {
 
@@ -52,6 +53,8 @@ class SessionTable {
   enum class Form : uint8_t { undecided, anonymous, envelope };
 
   void OnInput();
+  Io ReadInput();
+  void TakeFrames();
   void OnOutputRoom() {}
   void TakeFrame(const FrameReader::Frame& frame);
   void TakeOversize(std::string_view prefix);
@@ -84,6 +87,7 @@ class SessionTable {
   const int out_fd_;
   EventLoop::Watch in_watch_, out_watch_;
   FrameReader reader_;
+  StdinPass pass_;
   Outbox outbox_;
   Form form_ = Form::undecided;
   Links links_;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "command.h"
 #include "event_loop.h"
@@ -40,6 +41,11 @@ class Streams {
   int Handle(const StdinBytes& input);
   int Handle(const StdinEof&);
   int Handle(const Ack& ack);
+  // A large frame of stdin that is passed on piece by piece: how much of one would be taken, a
+  // piece of it, and one that is moved out of the pipe `from`.
+  size_t StdinRoom() const { return HasStdin() ? input_.room() : 0; }
+  void PassStdin(std::string_view piece) { input_.Take(piece); }
+  size_t MoveStdin(int from, size_t most) { return input_.MoveFrom(from, most); }
   // The outbox has room again.
   void Resume();
   // The workload is dead: what it wrote is read, and for `ms` what others write.

@@ -17,6 +17,7 @@
 #include "command.h"
 #include "envelope.h"
 #include "request.h"
+#include "stdin_head.h"
 #include "term_reader.h"
 
 namespace linx::test {
@@ -82,6 +83,8 @@ inline void ReadEverything(std::string_view frame) {
   uint64_t id;
   ReadEnvelopePrefix(frame.substr(0, 16), &id);
   ReadEnvelope(reader, &id);
+  StdinHead head;
+  for (const bool envelope : {false, true}) ReadStdinHead(frame, frame.size(), envelope, &head);
   TermReader command = reader;
   (void)ReadCommand(command);
   CommandName name;

@@ -64,12 +64,29 @@ void ReadOneCommand(TermReader reader) {
   }
 }
 
+// A head that is known by its first bytes is what the whole frame is.
+void CheckStdinHead(std::string_view frame, bool envelope) {
+  StdinHead head;
+  if (!ReadStdinHead(frame, frame.size(), envelope, &head)) return;
+  TermReader reader(frame);
+  uint64_t id = 0;
+  if (envelope && (!ReadEnvelope(reader, &id) || id != head.id)) {
+    Require(head.id > kMaxSessionId);
+    return;
+  }
+  const std::variant<Command, CommandError> read = ReadCommand(reader);
+  Require(std::holds_alternative<Command>(read));
+  const auto* input = std::get_if<StdinBytes>(&std::get<Command>(read));
+  Require(input != nullptr && input->bytes == frame.substr(head.size) && reader.AtEnd());
+}
+
 void Run(std::string_view frame) {
   static test::GuardedMemory memory(kMaxInput);
   const std::string_view guarded = memory.Copy(frame);
   test::ReadEverything(guarded);
   TermReader reader(guarded);
   uint64_t id;
+  for (const bool envelope : {false, true}) CheckStdinHead(guarded, envelope);
   ReadEnvelope(reader, &id);
   ReadOneCommand(reader);
   CommandName name;
