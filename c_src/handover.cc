@@ -15,13 +15,14 @@ struct Header {
   InitPlan* plan;
 };
 
-// The child's channel, and what becomes its fds 0, 1 and 2.
+// The child's channel, what becomes its fds 0, 1 and 2, and its cgroup if it has one.
 constexpr size_t kFds = 4;
+constexpr size_t kMaxFds = kFds + 1;
 
 struct Message {
   Header header = {};
   struct iovec parts[2] = {};
-  alignas(struct cmsghdr) char control[CMSG_SPACE(kFds * sizeof(int))] = {};
+  alignas(struct cmsghdr) char control[CMSG_SPACE(kMaxFds * sizeof(int))] = {};
   struct msghdr head = {};
 
   Message(char* image, size_t size) {
@@ -42,13 +43,16 @@ bool SendPlan(int socket, const Region& image, const InitPlan& plan) {
   struct cmsghdr* header = CMSG_FIRSTHDR(&message.head);
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(kFds * sizeof(int));
-  int fds[kFds] = {plan.child.channel};
+  const size_t count = plan.cgroup >= 0 ? kMaxFds : kFds;
+  header->cmsg_len = CMSG_LEN(count * sizeof(int));
+  message.head.msg_controllen = CMSG_SPACE(count * sizeof(int));
+  int fds[kMaxFds] = {plan.child.channel};
   for (int fd = 0; fd < 3; ++fd) {
     const int named = plan.child.stdio[fd];
     fds[1 + fd] = named < 0 ? fd : named;
   }
-  std::memcpy(CMSG_DATA(header), fds, sizeof(fds));
+  fds[kFds] = plan.cgroup;
+  std::memcpy(CMSG_DATA(header), fds, count * sizeof(int));
   return sendmsg(socket, &message.head, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 
@@ -59,16 +63,16 @@ const InitPlan* ReceivePlan(int socket, const InitImage& image) {
     n = raw::Call(SYS_recvmsg, socket, &message.head, MSG_CMSG_CLOEXEC);
   } while (n == -EINTR);
   const struct cmsghdr* header = CMSG_FIRSTHDR(&message.head);
-  if (n < static_cast<long>(sizeof(Header)) || header == nullptr ||
-      header->cmsg_len != CMSG_LEN(kFds * sizeof(int))) {
-    return nullptr;
-  }
-  int fds[kFds];
-  std::memcpy(fds, CMSG_DATA(header), sizeof(fds));
+  if (n < static_cast<long>(sizeof(Header)) || header == nullptr) return nullptr;
+  const size_t bytes = header->cmsg_len - CMSG_LEN(0);
+  if (bytes != kFds * sizeof(int) && bytes != kMaxFds * sizeof(int)) return nullptr;
+  int fds[kMaxFds] = {-1, -1, -1, -1, -1};
+  std::memcpy(fds, CMSG_DATA(header), bytes);
   InitPlan* plan = message.header.plan;
   plan->channel = socket;
   plan->child.channel = fds[0];
   std::memcpy(plan->child.stdio, fds + 1, sizeof(plan->child.stdio));
+  plan->cgroup = fds[kFds];
   plan->image.used = static_cast<size_t>(n) - sizeof(Header);
   return plan;
 }

@@ -155,9 +155,7 @@ Status Launcher::SpawnFromImage(const Plan& plan, const int (&stdio)[3], int cgr
 }
 
 bool Launcher::GiveToIdle(const InitPlan& init, Launched* launched) {
-  // One that is there already has no fd of a cgroup.
-  if (launched->image == nullptr || init.cgroup >= 0) return false;
-  if (image_.used() > kMaxHandover) return false;
+  if (launched->image == nullptr || image_.used() > kMaxHandover) return false;
   while (std::optional<IdleInit> idle = idle_inits_.Take()) {
     if (!SendPlan(idle->control.get(), image_, init)) {
       IdleInits::End(*idle);
