@@ -29,9 +29,6 @@ Result<Leaf> Leaf::Make(const std::string& path, std::string name) {
   leaf.parent_ = std::move(parent);
   leaf.directory_ = OpenDirectory(leaf.parent_.get(), leaf.name_);
   if (!leaf.directory_) return Error::Last(Stage::cgroup_open, leaf.path_);
-  leaf.events_ =
-      MoveHigh(UniqueFd(openat(leaf.fd(), "cgroup.events", O_RDONLY | O_NONBLOCK | O_CLOEXEC)));
-  if (!leaf.events_) return Error::Last(Stage::cgroup_open, leaf.path_ + "/cgroup.events");
   // Linux 5.14 and later.
   if (faccessat(leaf.fd(), "cgroup.kill", F_OK, 0) < 0) {
     return Error::Last(Stage::cgroup_open, leaf.path_ + "/cgroup.kill");
@@ -48,6 +45,13 @@ bool Leaf::Write(const char* file, const std::string& text) const {
   return out && write(out.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
+int Leaf::events_fd() const {
+  if (!events_) {
+    events_ = MoveHigh(UniqueFd(openat(fd(), "cgroup.events", O_RDONLY | O_NONBLOCK | O_CLOEXEC)));
+  }
+  return events_.get();
+}
+
 Status Leaf::Place(pid_t pid) const {
   if (!Write("cgroup.procs", std::to_string(pid))) return Error::Last(Stage::cgroup_procs, path_);
   return {};
@@ -59,7 +63,7 @@ void Leaf::Freeze(bool frozen) const { Write("cgroup.freeze", frozen ? "1" : "0"
 
 bool Leaf::Has(const char* event) const {
   char text[256];
-  const ssize_t n = pread(events_.get(), text, sizeof(text), 0);
+  const ssize_t n = pread(events_fd(), text, sizeof(text), 0);
   return n > 0 &&
          std::string_view(text, static_cast<size_t>(n)).find(event) != std::string_view::npos;
 }

@@ -28,8 +28,8 @@ class Leaf {
   int parent_fd() const { return parent_.get(); }
   const std::string& name() const { return name_; }
   const std::string& path() const { return path_; }
-  // For polling: EPOLLPRI whenever populated() or frozen() has changed.
-  int events_fd() const { return events_.get(); }
+  // For polling: EPOLLPRI whenever populated() or frozen() has changed. -1 where no fd is left.
+  int events_fd() const;
 
   // Moves a process in. Errors: cgroup_procs.
   Status Place(pid_t pid) const;
@@ -46,7 +46,8 @@ class Leaf {
   bool Write(const char* file, const std::string& text) const;
   bool Has(const char* event) const;
 
-  UniqueFd parent_, directory_, events_;
+  UniqueFd parent_, directory_;
+  mutable UniqueFd events_;  // opened when it is needed first
   std::string name_, path_;
 };
 

@@ -2,17 +2,16 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <string_view>
 #include <vector>
 
 #include "cgroup_removal.h"
+#include "proc_stat.h"
 #include "unique_fd.h"
 
 namespace linx {
@@ -92,7 +91,13 @@ std::string LeafName(pid_t agent, uint64_t number) {
 }
 
 void RemoveStaleLeaves(const std::string& path) {
-  RemoveLeaves(path.c_str(), [](pid_t owner) { return kill(owner, 0) < 0 && errno == ESRCH; });
+  const UniqueFd proc(open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!proc) return;
+  RemoveLeaves(path.c_str(), [&proc](pid_t owner) {
+    ProcStat stat;
+    // One that nobody has reaped is dead as well.
+    return !ReadProcStat(proc.get(), owner, &stat) || stat.state == 'Z' || stat.state == 'X';
+  });
 }
 
 }  // namespace linx

@@ -10,6 +10,7 @@ namespace linx {
 namespace {
 
 using Names = std::set<std::string>;
+using test::Eventually;
 
 struct Parent : test::Cgroup {
   Parent() : Cgroup("parents") {}
@@ -67,6 +68,16 @@ TEST_CASE("an agent's leaves are removed, and nothing else") {
   table.parents->RemoveLeavesOf(agent);
   CHECK(parent.Below().size() == 4);
   for (const std::string& name : parent.Below()) parent.Remove(name);
+}
+
+TEST_CASE("an agent that nobody reaped is dead") {
+  if (!test::HasLeaves()) return;
+  Parent parent;
+  test::Process zombie = test::ForkProcess([] { return 0; });
+  REQUIRE(Eventually([&] { return !test::IsAlive(zombie.pid()); }));
+  parent.Make(LeafName(zombie.pid(), 0));
+  RemoveStaleLeaves(parent.path);
+  CHECK(parent.Below().empty());
 }
 
 TEST_CASE("stale leaves are those of the dead in which nobody is") {

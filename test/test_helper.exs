@@ -11,11 +11,19 @@ succeeds? = fn command, args ->
     match?({_, 0}, System.cmd(command, args, stderr_to_stdout: true))
 end
 
+agent_offers? = fn feature ->
+  {:ok, trial} = Linx.Doctor.Trial.open(Linx.Agent.Program.path(), [])
+  Linx.Doctor.Trial.close(trial)
+  feature in trial.hello.features
+end
+
 requirements = [
   {:root, "CAP_SYS_ADMIN is missing (run the tests as root)",
    fn -> has_capability?.(:cap_sys_admin) end},
   {:user_namespaces, "this user may not create a user namespace (see mix linx.doctor)",
-   fn -> succeeds?.("unshare", ["--user", "true"]) end}
+   fn -> succeeds?.("unshare", ["--user", "true"]) end},
+  {:cgroup2, "there is no cgroup v2 in which this user may make cgroups (see mix linx.doctor)",
+   fn -> agent_offers?.(:cgroup2) end}
 ]
 
 unmet = for {tag, reason, met?} <- requirements, not met?.(), do: {tag, reason}
