@@ -72,12 +72,12 @@ defmodule Linx.Command do
     no_nul!(name, "command")
     Enum.each(args, &argument!/1)
     path = find!(name)
-    command = %__MODULE__{name: name, path: Path.absname(path), argv: [path | args]}
+    command = %__MODULE__{name: name, path: absolute(path), argv: [path | args]}
 
     opts
     |> Enum.reduce(command, &option/2)
-    |> inherit(:cwd, fn -> File.cwd!() end)
-    |> inherit(:env, fn -> Environment.merge(System.get_env(), []) end)
+    |> inherit(:cwd, &cwd!/0)
+    |> inherit(:env, fn -> Environment.merge(Environment.current(), []) end)
     |> check_session!()
   end
 
@@ -92,20 +92,40 @@ defmodule Linx.Command do
 
   # As `System.cmd/3` looks for it: what is not absolute is looked up along PATH, also "./name".
   defp find!(name) do
-    if Path.type(name) == :absolute,
-      do: name,
-      else: System.find_executable(name) || :erlang.error(:enoent)
+    if Path.type(name) == :absolute do
+      name
+    else
+      case :os.find_executable(String.to_charlist(name)) do
+        false -> :erlang.error(:enoent)
+        path -> Environment.bytes(path, :file.native_name_encoding())
+      end
+    end
+  end
+
+  # Not File.cwd!, which is wrong where the BEAM does not take names for UTF-8.
+  defp cwd! do
+    case :file.get_cwd() do
+      {:ok, chars} ->
+        Environment.bytes(chars, :file.native_name_encoding())
+
+      {:error, reason} ->
+        raise File.Error, reason: reason, action: "get current working directory"
+    end
+  end
+
+  defp absolute(path) do
+    if Path.type(path) == :absolute, do: path, else: Path.join(cwd!(), path)
   end
 
   defp option({:into, into}, command), do: %{command | into: into}
 
   defp option({:cd, path}, command) when is_binary(path) and path != "" do
     no_nul!(path, "directory")
-    session(command, :cwd, Path.absname(path))
+    session(command, :cwd, absolute(path))
   end
 
   defp option({:env, changes}, command),
-    do: session(command, :env, Environment.merge(System.get_env(), changes))
+    do: session(command, :env, Environment.merge(Environment.current(), changes))
 
   defp option({:arg0, name}, command) when is_binary(name) do
     no_nul!(name, "arg0")

@@ -105,6 +105,30 @@ defmodule Linx.Integration.CmdSameTest do
       end)
     end
 
+    test "an environment and a directory that are no text, in any locale" do
+      directory = Path.join(tmp_dir(), "grün")
+      File.mkdir!(directory)
+
+      code = """
+      {:ok, _} = Application.ensure_all_started(:linx)
+      [script] = System.argv()
+      {ours, 0} = Linx.cmd("sh", ["-c", script])
+      {^ours, 0} = System.cmd("sh", ["-c", script])
+      IO.puts(Base.encode16(ours))
+      """
+
+      for locale <- ["C.UTF-8", "C"] do
+        env = [{"LC_ALL", locale}, {"RAW", <<"r", 255, 254>>}, {"TEXT", "grün"}]
+        path = Enum.flat_map(:code.get_path(), &["-pa", List.to_string(&1)])
+        args = path ++ ["-e", code, "--", ~S(printf '%s|' "$RAW" "$TEXT"; pwd)]
+        options = [env: env, cd: directory, lines: 100, stderr: :merge]
+        {lines, 0} = Linx.cmd("elixir", args, options)
+
+        assert Base.decode16!(List.last(lines)) ==
+                 <<"r", 255, 254, "|grün|", directory::binary, "\n">>
+      end
+    end
+
     test "collectables get the same" do
       for {into, read} <- [
             {fn -> [] end, &Enum.join/1},
