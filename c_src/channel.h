@@ -51,6 +51,7 @@ struct Report {
   Kind kind;
   Stage stage;         // failed
   int32_t code;        // failed: errno
+  int32_t element;     // failed at rlimits: the RlimitName
   int32_t pid;         // ready: as the child sees itself; *launched: as the agent does
   int32_t end_code;    // ended: CLD_EXITED, CLD_KILLED or CLD_DUMPED
   int32_t end_status;  // ended: exit code or signal

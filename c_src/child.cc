@@ -34,10 +34,11 @@ struct Step {
   long (*run)(Child*);
 };
 
-[[noreturn]] void Fail(int channel, Stage stage, long code) {
+[[noreturn]] void Fail(int channel, Stage stage, long code, int32_t element = 0) {
   Report report = {};
   report.kind = Report::Kind::failed;
   report.stage = stage;
+  report.element = element;
   report.code = static_cast<int32_t>(-code);
   raw::Call(SYS_write, channel, &report, sizeof(report));
   raw::Exit(kNotReached);
@@ -132,6 +133,13 @@ void ServeCheckpoint(Child* child) {
     const long rc = child->orders.Take(record, static_cast<size_t>(n));
     if (rc < 0) Fail(child->plan.channel, StageOf(order.kind), rc);
   }
+}
+
+long SetAllRlimits(Child* child) {
+  RlimitName failed;
+  const long rc = SetRlimits(child->plan.limits, &failed);
+  if (rc < 0) Fail(child->plan.channel, Stage::rlimits, rc, static_cast<int32_t>(failed));
+  return 0;
 }
 
 bool MaySetGroups() {
@@ -238,6 +246,10 @@ constexpr Step kUntilReady[] = {
 };
 
 constexpr Step kAfterProceed[] = {
+    {Stage::rlimits, SetAllRlimits},
+    {Stage::nice, [](Child* child) { return SetNice(child->plan.limits); }},
+    {Stage::cpus, [](Child* child) { return SetCpus(child->plan.limits); }},
+    {Stage::umask, [](Child* child) { return SetUmask(child->plan.limits); }},
     {Stage::groups, SetGroups},
     {Stage::gid, SetGid},
     {Stage::uid, SetUid},

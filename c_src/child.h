@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "process_limits.h"
+
 namespace linx {
 
 // All that the child needs, as plain memory outside the heap. Pointers lead into the same region.
@@ -21,6 +23,7 @@ struct ChildPlan {
   const char* cwd = nullptr;  // null: as it is
   const uint32_t* groups = nullptr;
   size_t group_count = 0;
+  ChildLimits limits;
   int channel = -1;             // SOCK_SEQPACKET to the agent, see channel.h
   int stdio[3] = {-1, -1, -1};  // what becomes fd 0, 1, 2; -1: as it is
   uint32_t uid = 0, gid = 0;

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -28,6 +29,26 @@ char* const* CopyStrings(const std::vector<std::string>& strings, Region* region
   return list;
 }
 
+template <typename T>
+const T* CopyArray(const std::vector<T>& list, Region* region) {
+  T* copy = region->TakeArray<T>(list.size());
+  std::copy(list.begin(), list.end(), copy);
+  return copy;
+}
+
+ChildLimits CopyLimits(const Limits& limits, Region* region) {
+  ChildLimits copy;
+  copy.rlimits = CopyArray(limits.rlimits, region);
+  copy.rlimit_count = limits.rlimits.size();
+  copy.cpus = CopyArray(limits.cpus, region);
+  copy.cpu_words = limits.cpus.size();
+  copy.nice = limits.nice.value_or(0);
+  copy.umask = limits.umask.value_or(0);
+  copy.set_nice = limits.nice.has_value();
+  copy.set_umask = limits.umask.has_value();
+  return copy;
+}
+
 }  // namespace
 
 size_t ChildImageSize(const Plan& plan) {
@@ -36,6 +57,8 @@ size_t ChildImageSize(const Plan& plan) {
   if (plan.env) size += StringsSize(*plan.env);
   if (plan.cwd) size += plan.cwd->size() + 1;
   if (plan.groups) size += plan.groups->size() * sizeof(uint32_t);
+  size += plan.limits.rlimits.size() * sizeof(Rlimit);
+  size += plan.limits.cpus.size() * sizeof(uint64_t);
   return size;
 }
 
@@ -46,13 +69,10 @@ ChildPlan* CopyPlan(const Plan& plan, Region* region) {
   child->envp = plan.env ? CopyStrings(*plan.env, region) : environ;
   if (plan.cwd) child->cwd = CopyString(*plan.cwd, region);
   if (plan.groups) {
-    uint32_t* groups = region->TakeArray<uint32_t>(plan.groups->size());
-    if (!plan.groups->empty()) {
-      std::memcpy(groups, plan.groups->data(), plan.groups->size() * sizeof(uint32_t));
-    }
-    child->groups = groups;
+    child->groups = CopyArray(*plan.groups, region);
     child->group_count = plan.groups->size();
   }
+  child->limits = CopyLimits(plan.limits, region);
   child->set_uid = plan.uid.has_value();
   child->uid = plan.uid.value_or(0);
   child->set_gid = plan.gid.has_value();

@@ -1,6 +1,7 @@
 #include "protocol.h"
 
 #include <linux/sched.h>
+#include <sys/resource.h>
 
 namespace linx {
 
@@ -42,6 +43,14 @@ constexpr uint64_t kCloneFlags[] = {
 #define LINX_NAMESPACE(name, clone_flag) clone_flag,
 #include "protocol.def"
 };
+constexpr std::string_view kRlimits[] = {
+#define LINX_RLIMIT(name, resource) #name,
+#include "protocol.def"
+};
+constexpr int kResources[] = {
+#define LINX_RLIMIT(name, resource) resource,
+#include "protocol.def"
+};
 
 template <typename Enumerator, size_t kCount>
 bool FindIn(const std::string_view (&names)[kCount], std::string_view name, Enumerator* out) {
@@ -64,12 +73,16 @@ std::string_view Name(Value value) { return kValues[static_cast<size_t>(value)];
 std::string_view Name(Field field) { return kFields[static_cast<size_t>(field)]; }
 std::string_view Name(Feature feature) { return kFeatures[static_cast<size_t>(feature)]; }
 std::string_view Name(Namespace ns) { return kNamespaces[static_cast<size_t>(ns)]; }
+std::string_view Name(RlimitName name) { return kRlimits[static_cast<size_t>(name)]; }
 
 bool Find(std::string_view name, CommandName* out) { return FindIn(kCommands, name, out); }
 bool Find(std::string_view name, Key* out) { return FindIn(kKeys, name, out); }
 bool Find(std::string_view name, Value* out) { return FindIn(kValues, name, out); }
 bool Find(std::string_view name, Namespace* out) { return FindIn(kNamespaces, name, out); }
+bool Find(std::string_view name, RlimitName* out) { return FindIn(kRlimits, name, out); }
 
 uint64_t CloneFlag(Namespace ns) { return kCloneFlags[static_cast<size_t>(ns)]; }
+
+int Resource(RlimitName name) { return kResources[static_cast<size_t>(name)]; }
 
 }  // namespace linx

@@ -54,6 +54,16 @@ constexpr size_t kNamespaceCount = 0
 #include "protocol.def"
     ;
 
+#define LINX_RLIMIT(name, resource) name,
+enum class RlimitName : uint8_t {
+#include "protocol.def"
+};
+
+#define LINX_RLIMIT(name, resource) +1
+constexpr size_t kRlimitCount = 0
+#include "protocol.def"
+    ;
+
 // The version that `hello` carries; raised when a frame changes its meaning.
 constexpr int kProtocolVersion = 1;
 
@@ -69,15 +79,20 @@ std::string_view Name(Value value);
 std::string_view Name(Field field);
 std::string_view Name(Feature feature);
 std::string_view Name(Namespace ns);
+std::string_view Name(RlimitName name);
 
 // The enumerator of a spelling; false where there is none.
 bool Find(std::string_view name, CommandName* out);
 bool Find(std::string_view name, Key* out);
 bool Find(std::string_view name, Value* out);
 bool Find(std::string_view name, Namespace* out);
+bool Find(std::string_view name, RlimitName* out);
 
 // The clone(2) flag that makes a fresh one.
 uint64_t CloneFlag(Namespace ns);
+
+// The RLIMIT_* number of getrlimit(2).
+int Resource(RlimitName name);
 
 }  // namespace linx
 

@@ -137,6 +137,12 @@ bool ReadDrainMs(TermReader& reader, Plan& plan) {
   return true;
 }
 
+// What process_limits.h reads.
+template <bool (*kRead)(TermReader&, Limits*)>
+bool ReadLimit(TermReader& reader, Plan& plan) {
+  return kRead(reader, &plan.limits);
+}
+
 constexpr char kArgvExpected[] =
     "a non-empty list of binaries without NUL, without path the first an absolute one";
 
@@ -167,6 +173,10 @@ constexpr KeyReader kReaders[] = {
     {Key::window, ReadWindow, "1..1073741824"},
     {Key::drain_ms, ReadDrainMs, "0..2147483647"},
     {Key::path, ReadPath, "an absolute path without NUL"},
+    {Key::rlimits, ReadLimit<ReadRlimits>, kExpectedRlimits},
+    {Key::nice, ReadLimit<ReadNice>, kExpectedNice},
+    {Key::umask, ReadLimit<ReadUmask>, kExpectedUmask},
+    {Key::cpus, ReadLimit<ReadCpus>, kExpectedCpus},
 };
 constexpr size_t kKeyCount = sizeof kReaders / sizeof *kReaders;
 

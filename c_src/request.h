@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "process_limits.h"
 #include "protocol.h"
 #include "result.h"
 #include "stdio_request.h"
@@ -46,6 +47,7 @@ struct Plan {
   OrphanPolicy orphan_policy;
   bool auto_proceed = false;
   bool init = false;
+  Limits limits;
   std::optional<uint32_t> uid;
   std::optional<uint32_t> gid;
   std::optional<std::vector<uint32_t>> groups;

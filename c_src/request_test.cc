@@ -71,6 +71,9 @@ TEST_CASE("a minimal request has every default") {
   CHECK_FALSE((plan.uid || plan.gid || plan.groups));
   CHECK_FALSE(plan.usage);
   CHECK_FALSE(plan.cgroup.wanted);
+  CHECK(plan.limits.rlimits.empty());
+  CHECK(plan.limits.cpus.empty());
+  CHECK_FALSE((plan.limits.nice || plan.limits.umask));
 }
 
 TEST_CASE("a full request sets every key") {
@@ -94,6 +97,14 @@ TEST_CASE("a full request sets every key") {
   CHECK(plan.usage == true);
   CHECK(plan.cgroup.wanted);
   CHECK(plan.cgroup.parent == "jobs/nightly");
+  REQUIRE(plan.limits.rlimits.size() == 2);
+  CHECK(plan.limits.rlimits[0].name == RlimitName::nofile);
+  CHECK(plan.limits.rlimits[0].soft == 256);
+  CHECK(plan.limits.rlimits[0].hard == 512);
+  CHECK(plan.limits.rlimits[1].hard == UINT64_MAX);
+  CHECK(plan.limits.nice == -20);
+  CHECK(plan.limits.umask == 027u);
+  CHECK(plan.limits.cpus == std::vector<uint64_t>{1, 1});
 }
 
 TEST_CASE("a cgroup is wanted or not, or named below the root of the hierarchy") {

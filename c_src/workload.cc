@@ -53,6 +53,12 @@ End EndOf(int code, int status, bool execed, uint64_t at_us, const Usage& usage)
           usage};
 }
 
+Error ErrorOf(const Report& report) {
+  if (report.stage != Stage::rlimits) return Error::Of(report.stage, report.code);
+  const auto name = Name(static_cast<RlimitName>(report.element));
+  return Error::Of(report.stage, report.code, std::string(name));
+}
+
 enum class Got : uint8_t { message, nothing, closed };
 
 Got Receive(int fd, Report* report, UniqueFd* passed) {
@@ -204,7 +210,7 @@ void Workload::Take(const Report& report, UniqueFd fd) {
   lent_ = {};
   switch (report.kind) {
     case Report::Kind::failed:
-      Fail(Error::Of(report.stage, report.code));
+      Fail(ErrorOf(report));
       break;
     case Report::Kind::ready:
       // Of one whose init was killed before it could announce it nothing is told.

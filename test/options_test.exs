@@ -2,6 +2,7 @@ defmodule Linx.Process.OptionsTest do
   use ExUnit.Case, async: true
 
   doctest Linx.Process.Options
+  doctest Linx.Process.Options.Limits
   doctest Linx.Process.Options.Reason
   doctest Linx.Process.Options.Values
 
@@ -208,6 +209,38 @@ defmodule Linx.Process.OptionsTest do
         do: assert(reason(orphan_policy: policy) == {:bad_orphan_policy, policy})
   end
 
+  test "limits have the names and ranges of the kernel" do
+    assert request(rlimits: %{nofile: {1, 2}}).rlimits == [{:nofile, 1, 2}]
+
+    assert request(rlimits: [core: :infinity, as: 0]).rlimits ==
+             [{:core, :infinity, :infinity}, {:as, 0, 0}]
+
+    for limits <- [
+          :nofile,
+          [:nofile],
+          [files: 1],
+          [nofile: -1],
+          [nofile: 1.0],
+          [nofile: {2, 1}],
+          [nofile: {:infinity, 1}],
+          [nofile: 1, nofile: 1],
+          [nofile: 0xFFFFFFFFFFFFFFFF],
+          [{:nofile, 1} | :core],
+          %{"nofile" => 1},
+          1..2
+        ],
+        do: assert(reason(rlimits: limits) == {:bad_rlimits, limits})
+
+    assert %{nice: -20, umask: 0o777, cpus: [0, 8191]} =
+             request(nice: -20, umask: 0o777, cpus: [0, 8191])
+
+    for nice <- [-21, 20, 1.0, :low], do: assert(reason(nice: nice) == {:bad_nice, nice})
+    for mask <- [-1, 0o1000, "022"], do: assert(reason(umask: mask) == {:bad_umask, mask})
+
+    for cpus <- [[], 0, [-1], [8192], [0 | 1], 0..1],
+        do: assert(reason(cpus: cpus) == {:bad_cpus, cpus})
+  end
+
   test "ids are what the kernel takes for ids" do
     assert %{uid: 0, gid: 4_294_967_294, groups: [1, 2]} =
              request(uid: 0, gid: 4_294_967_294, groups: [1, 2])
@@ -285,12 +318,16 @@ defmodule Linx.Process.OptionsTest do
       uid: -1,
       gid: -1,
       groups: -1,
+      rlimits: 1,
+      nice: 20,
+      umask: -1,
+      cpus: 1,
       nonsense: 1
     ]
 
     expected =
       ~w(bad_argv bad_namespaces bad_env bad_stdio bad_cwd bad_no_new_privs bad_orphan_policy
-         bad_uid bad_gid bad_groups unknown_option)a
+         bad_uid bad_gid bad_groups bad_rlimits bad_nice bad_umask bad_cpus unknown_option)a
 
     for {expected, index} <- Enum.with_index(expected) do
       valid = if index == 0, do: [], else: @argv
@@ -299,8 +336,8 @@ defmodule Linx.Process.OptionsTest do
   end
 
   test "nil stands for what is not given where nothing is the default" do
-    nothing = [namespaces: nil, env: nil, cwd: nil, uid: nil, gid: nil, groups: nil, owner: nil]
-    assert validate(@argv ++ nothing) == validate(@argv)
+    nothing = ~w(namespaces env cwd uid gid groups rlimits nice umask cpus owner)a
+    assert validate(@argv ++ Enum.map(nothing, &{&1, nil})) == validate(@argv)
   end
 
   test "every reason has a message that names the option and the value" do
@@ -314,6 +351,10 @@ defmodule Linx.Process.OptionsTest do
           uid: -1,
           gid: -1,
           groups: -1,
+          rlimits: 1,
+          nice: 20,
+          umask: -1,
+          cpus: 1,
           owner: 1,
           linger: 1,
           auto_proceed: 1,

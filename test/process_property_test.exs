@@ -52,7 +52,7 @@ defmodule Linx.Process.PropertyTest do
     ])
   end
 
-  @keys ~w(argv namespaces env stdio cwd no_new_privs orphan_policy uid gid groups owner linger
+  @keys ~w(argv namespaces env stdio cwd no_new_privs orphan_policy uid gid groups rlimits nice umask cpus owner linger
            auto_proceed init agent tag kill timeout cgroup window drain active other)a
 
   defp options do
@@ -86,6 +86,10 @@ defmodule Linx.Process.PropertyTest do
       {:orphan_policy, policy} -> policy == :linger
       {key, id} when key in [:uid, :gid] -> id in 0..0xFFFFFFFE
       {:groups, groups} -> Enum.all?(groups, &(&1 in 0..0xFFFFFFFE))
+      {:rlimits, limits} -> Enum.all?(limits, fn {_name, soft, hard} -> soft <= hard end)
+      {:nice, nice} -> nice in -20..19
+      {:umask, mask} -> mask in 0..0o777
+      {:cpus, cpus} -> cpus != [] and Enum.all?(cpus, &(&1 in 0..8191))
       {:window, window} -> window in 1..0x40000000
       {:drain_ms, drain} -> drain in 0..0x7FFFFFFF
       {:cgroup, cgroup} -> cgroup == true or strings?(String.split(cgroup, "/"))

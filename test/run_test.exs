@@ -8,6 +8,7 @@ defmodule Linx.RunTest do
   doctest Linx.Run.Input
   doctest Linx.Run.Options
   doctest Linx.Run.Outcome
+  doctest Linx.Run.Values
 
   describe "Options.parse/1" do
     test "a command alone changes nothing" do
@@ -65,6 +66,15 @@ defmodule Linx.RunTest do
       assert MapSet.size(all) == 64
     end
 
+    test "limits are given one by one, CPUs also by ranges" do
+      words = ~w(--rlimit nofile=256 --rlimit core=0:unlimited --nice -5 --umask 027
+        --cpus 0,2-3 --cpus 5 make)
+
+      assert {:ok, options} = Options.parse(words)
+      assert options.rlimits == [nofile: {256, 256}, core: {0, :infinity}]
+      assert %{nice: -5, umask: 0o027, cpus: [0, 2, 3, 5]} = options
+    end
+
     test "an error names the option, the value and what was expected" do
       for {words, message} <- [
             {["--uid", "1x", "sh"], ~s(invalid option --uid: "1x", expected 0..4294967294)},
@@ -84,6 +94,17 @@ defmodule Linx.RunTest do
             {["--seccomp-deny", "a-b", "sh"],
              ~s(invalid option --seccomp-deny: "a-b", expected a list of system calls ) <>
                "such as ptrace,mount"},
+            {["--rlimit", "nofile", "sh"],
+             ~s(invalid option --rlimit: "nofile", expected a limit such as nofile=256 ) <>
+               "or core=0:unlimited"},
+            {["--rlimit", "nofile=2:1", "sh"],
+             ~s(invalid option --rlimit: "nofile=2:1", expected a limit such as nofile=256 ) <>
+               "or core=0:unlimited"},
+            {["--nice", "20", "sh"], ~s(invalid option --nice: "20", expected -20..19)},
+            {["--cpus", "3-2", "sh"],
+             ~s(invalid option --cpus: "3-2", expected a list of CPUs such as 0,2-3)},
+            {["--umask", "8", "sh"],
+             ~s(invalid option --umask: "8", expected an octal number such as 027)},
             {["--cwd=", "sh"], ~s(invalid option --cwd: "", expected a directory)},
             {["--pty=yes", "sh"], ~s(invalid option --pty: "yes", it takes no value)},
             {["--uid"], "invalid option --uid: no value, expected 0..4294967294"},
@@ -132,6 +153,13 @@ defmodule Linx.RunTest do
       assert opts[:namespaces] == [:uts]
       assert {opts[:uid], opts[:gid], opts[:cwd], opts[:no_new_privs]} == {1, 2, "/", true}
       assert opts[:env] == Map.put(System.get_env(), "LINX_TEST", "1")
+    end
+
+    test "hold the limits in the form that spawn/1 takes" do
+      {:ok, options} = Options.parse(~w(--rlimit cpu=1 --rlimit cpu=2:3 --nice 1 --umask 0 true))
+      opts = Runner.session_options(options, "/bin/true", :inherit)
+      assert {opts[:rlimits], opts[:nice], opts[:umask]} == {%{cpu: {2, 3}}, 1, 0}
+      assert {:ok, _} = Linx.Process.Options.validate(:spawn, opts)
     end
   end
 

@@ -20,7 +20,8 @@ bool IsString(const std::string& bytes) { return bytes.find('\0') == bytes.npos;
 
 // What every plan promises.
 void CheckPlan(const Plan& plan) {
-  Require(!plan.argv.empty() && plan.argv[0][0] == '/');
+  Require(!plan.argv.empty() && (plan.path ? *plan.path : plan.argv[0])[0] == '/');
+  Require(!plan.path || IsString(*plan.path));
   for (const std::string& argument : plan.argv) Require(IsString(argument));
   if (plan.env) {
     for (const std::string& entry : *plan.env) {
@@ -34,6 +35,10 @@ void CheckPlan(const Plan& plan) {
     Require((stdio.kind == StdioKind::pty) == plan.pty());
   }
   Require(plan.uid != UINT32_MAX && plan.gid != UINT32_MAX);
+  Require(plan.window != 0u && plan.drain_ms <= INT32_MAX);
+  Require(IsString(plan.cgroup.parent) && plan.cgroup.parent.find("..") == std::string::npos);
+  for (const Rlimit& limit : plan.limits.rlimits) Require(limit.soft <= limit.hard);
+  Require(plan.limits.rlimits.size() <= kRlimitCount && plan.limits.umask.value_or(0) <= 0777);
   Require((plan.mode == Mode::enter) == (plan.target > 0 || plan.target_session.has_value()));
 }
 

@@ -153,6 +153,13 @@ defmodule Linx.Process do
     * `:uid`, `:gid` - 0..4294967294, the workload's ids from exec on, default those it is born with
     * `:groups` - list of supplementary groups; default none where `:uid` or `:gid` is given, else
       those it is born with
+    * `:rlimits` - keyword list or map of limits by their names in getrlimit(2), such as
+      `[nofile: 256, core: {0, :infinity}]`: a number or `:infinity` for the soft and the hard limit,
+      or `{soft, hard}`, in the units that they have there; default the agent's. To raise a hard
+      limit takes CAP_SYS_RESOURCE
+    * `:nice` - -20..19, default the agent's; less than that takes CAP_SYS_NICE (setpriority(2))
+    * `:cpus` - list of the CPUs to run on, from 0, default the agent's (sched_setaffinity(2))
+    * `:umask` - 0..0o777, default the agent's
     * `:no_new_privs` - boolean, default `false`
     * `:auto_proceed` - boolean, do not wait at the checkpoint, default `false`
     * `:init` - boolean, put a process above the workload that sees to it that nothing survives;

@@ -139,6 +139,14 @@ defmodule Linx.Process.Error do
   defp advice(stage, :einval) when stage in @id_stages,
     do: "The id has no mapping in the child's user namespace: write its maps before proceed."
 
+  defp advice(:rlimits, :eperm),
+    do: "Raising a hard limit takes CAP_SYS_RESOURCE, and nofile ends at /proc/sys/fs/nr_open."
+
+  defp advice(:nice, errno) when errno in [:eperm, :eacces],
+    do: "A lower nice value takes CAP_SYS_NICE, or RLIMIT_NICE."
+
+  defp advice(:cpus, :einval), do: "None of these CPUs is there, or the cpuset allows none."
+
   defp advice(stage, :eperm) when stage in @capability_stages do
     "The child lacks what this needs: a set can only shrink, and the bounding set needs CAP_SETPCAP."
   end

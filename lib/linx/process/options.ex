@@ -13,7 +13,7 @@ defmodule Linx.Process.Options do
       {:error, {:bad_uid, -1}}
   """
 
-  alias Linx.Process.Options.{Reason, Values}
+  alias Linx.Process.Options.{Limits, Reason, Values}
   alias Linx.Process.Streams
 
   @type orphan_policy :: {:kill, milliseconds :: non_neg_integer} | :linger
@@ -40,7 +40,8 @@ defmodule Linx.Process.Options do
   defstruct @enforce_keys
 
   @known [:argv, :path, :namespaces, :env, :stdio, :cwd, :no_new_privs, :orphan_policy] ++
-           [:uid, :gid, :groups, :window, :drain, :active] ++
+           [:uid, :gid, :groups, :rlimits, :nice, :umask, :cpus] ++
+           [:window, :drain, :active] ++
            [:owner, :linger, :auto_proceed, :init, :agent, :tag] ++
            [:kill, :timeout, :cgroup, :log]
 
@@ -72,6 +73,10 @@ defmodule Linx.Process.Options do
          {:ok, uid} <- checked(options, :uid, nil, &Values.id?/1),
          {:ok, gid} <- checked(options, :gid, nil, &Values.id?/1),
          {:ok, groups} <- checked(options, :groups, nil, &Values.groups?/1),
+         {:ok, rlimits} <- converted(options, :rlimits, nil, &Limits.rlimits/1),
+         {:ok, nice} <- checked(options, :nice, nil, &Limits.nice?/1),
+         {:ok, umask} <- checked(options, :umask, nil, &Limits.umask?/1),
+         {:ok, cpus} <- checked(options, :cpus, nil, &Limits.cpus?/1),
          {:ok, window} <- checked(options, :window, @default_window, &Values.window?/1),
          {:ok, drain} <- checked(options, :drain, @default_drain, &Values.drain?/1),
          {:ok, active} <- checked(options, :active, true, &Streams.first_mode?/1),
@@ -103,6 +108,10 @@ defmodule Linx.Process.Options do
         |> put(:uid, uid, nil)
         |> put(:gid, gid, nil)
         |> put(:groups, groups, nil)
+        |> put(:rlimits, rlimits, nil)
+        |> put(:nice, nice, nil)
+        |> put(:umask, umask, nil)
+        |> put(:cpus, cpus, nil)
         |> put(:cgroup, cgroup, false)
         |> put(:window, streams && window, unasked_window(streams, agent))
         |> put(:drain_ms, drain, if(streams, do: @default_drain, else: drain))

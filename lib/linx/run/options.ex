@@ -10,7 +10,8 @@ defmodule Linx.Run.Options do
   is such a command, process or system call is not looked at here.
   """
 
-  alias Linx.Capabilities.Constants
+  alias Linx.Process.Options.Limits
+  alias Linx.Run.Values
 
   @namespaces Linx.Protocol.namespaces()
   @max_id 4_294_967_294
@@ -25,6 +26,10 @@ defmodule Linx.Run.Options do
             cwd: nil,
             uid: nil,
             gid: nil,
+            rlimits: [],
+            nice: nil,
+            cpus: [],
+            umask: nil,
             caps: :unchanged,
             seccomp: nil,
             no_new_privs: false
@@ -39,6 +44,10 @@ defmodule Linx.Run.Options do
           cwd: Path.t() | nil,
           uid: non_neg_integer | nil,
           gid: non_neg_integer | nil,
+          rlimits: [{atom, {Limits.limit(), Limits.limit()}}],
+          nice: -20..19 | nil,
+          cpus: [non_neg_integer],
+          umask: 0..0o777 | nil,
           caps: :unchanged | {:drop | :keep, MapSet.t(atom)},
           seccomp: {:deny | :allow, [atom]} | nil,
           no_new_privs: boolean
@@ -56,6 +65,10 @@ defmodule Linx.Run.Options do
     "cwd" => {:cwd, :path},
     "uid" => {:uid, {0, @max_id}},
     "gid" => {:gid, {0, @max_id}},
+    "rlimit" => {:rlimits, :rlimit},
+    "nice" => {:nice, {-20, 19}},
+    "cpus" => {:cpus, :cpus},
+    "umask" => {:umask, :mode},
     "cap-drop" => {:cap_drop, :capabilities},
     "cap-keep" => {:cap_keep, :capabilities},
     "no-caps" => {:cap_keep, {:flag, []}},
@@ -65,7 +78,7 @@ defmodule Linx.Run.Options do
   }
 
   # Given more than once, these add up; of the others the last one counts.
-  @lists [:env, :namespaces, :cap_drop, :cap_keep, :deny, :allow]
+  @lists [:env, :namespaces, :rlimits, :cpus, :cap_drop, :cap_keep, :deny, :allow]
 
   # An option of the left word with one of the right is a contradiction.
   @exclusive [
@@ -120,7 +133,7 @@ defmodule Linx.Run.Options do
   end
 
   defp read_value(word, _field, kind, nil, rest, _given) when rest in [[], ["--"]] do
-    {:error, "invalid option --#{word}: no value, expected #{expected(kind)}"}
+    {:error, "invalid option --#{word}: no value, expected #{Values.expected(kind)}"}
   end
 
   defp read_value(word, field, kind, nil, [value | rest], given) do
@@ -128,12 +141,12 @@ defmodule Linx.Run.Options do
   end
 
   defp read_value(word, field, kind, value, rest, given) do
-    case convert(kind, value) do
+    case Values.read(kind, value) do
       {:ok, converted} ->
         read(rest, put(given, field, converted))
 
       :error ->
-        {:error, "invalid option --#{word}: #{inspect(value)}, expected #{expected(kind)}"}
+        {:error, "invalid option --#{word}: #{inspect(value)}, expected #{Values.expected(kind)}"}
     end
   end
 
@@ -144,65 +157,6 @@ defmodule Linx.Run.Options do
   end
 
   defp put(given, field, value), do: Map.put(given, field, value)
-
-  defp convert({min, max}, value) do
-    case Integer.parse(value) do
-      {n, ""} when n in min..max -> if value == Integer.to_string(n), do: {:ok, n}, else: :error
-      _ -> :error
-    end
-  end
-
-  defp convert(:path, ""), do: :error
-  defp convert(:path, path), do: {:ok, path}
-
-  defp convert(:variable, value) do
-    case String.split(value, "=", parts: 2) do
-      [name, value] when name != "" -> {:ok, [{name, value}]}
-      _ -> :error
-    end
-  end
-
-  defp convert(:namespaces, value) do
-    names = Map.new(@namespaces, &{Atom.to_string(&1), &1})
-    convert_list(value, &Map.fetch(names, &1))
-  end
-
-  defp convert(:capabilities, "all"), do: {:ok, every_capability()}
-
-  defp convert(:capabilities, value) do
-    names = Map.new(every_capability(), &{Atom.to_string(&1), &1})
-
-    convert_list(value, fn name ->
-      Map.fetch(names, "cap_" <> (name |> String.downcase() |> String.replace_prefix("cap_", "")))
-    end)
-  end
-
-  # Whether there is such a call is for the agent to say.
-  defp convert(:syscalls, value) do
-    convert_list(value, fn name ->
-      if name =~ ~r/^[a-z0-9_]{1,64}$/, do: {:ok, String.to_atom(name)}, else: :error
-    end)
-  end
-
-  defp convert_list(value, convert) do
-    value
-    |> String.split(",")
-    |> Enum.reduce_while({:ok, []}, fn name, {:ok, items} ->
-      case convert.(name) do
-        {:ok, item} -> {:cont, {:ok, items ++ [item]}}
-        :error -> {:halt, :error}
-      end
-    end)
-  end
-
-  defp every_capability, do: 0xFFFFFFFFFFFFFFFF |> Constants.from_bits() |> Enum.to_list()
-
-  defp expected({min, max}), do: "#{min}..#{max}"
-  defp expected(:path), do: "a directory"
-  defp expected(:variable), do: "NAME=VALUE"
-  defp expected(:namespaces), do: "a list such as user,mount of #{Enum.join(@namespaces, " ")}"
-  defp expected(:capabilities), do: "a list such as net_admin,sys_chroot, or all"
-  defp expected(:syscalls), do: "a list of system calls such as ptrace,mount"
 
   defp check_exclusive(given) do
     case Enum.find(@exclusive, fn {a, b, _} -> given[a] && given[b] end) do

@@ -84,6 +84,10 @@ defmodule Linx.Run.Runner do
       cwd: options.cwd,
       uid: options.uid,
       gid: options.gid,
+      rlimits: if(options.rlimits != [], do: Map.new(options.rlimits)),
+      nice: options.nice,
+      cpus: if(options.cpus != [], do: options.cpus),
+      umask: options.umask,
       no_new_privs: if(options.no_new_privs, do: true)
     ]
 

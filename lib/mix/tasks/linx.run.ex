@@ -20,6 +20,10 @@ defmodule Mix.Tasks.Linx.Run do
     * `--cwd DIR` - working directory, looked up by the workload
     * `--uid N`, `--gid N` - run with this id, 0..4294967294, as the workload's user namespace
       counts; drops the supplementary groups
+    * `--rlimit NAME=SOFT[:HARD]` - limit by its name in getrlimit(2), such as `nofile=256` or
+      `core=0:unlimited`
+    * `--nice N`, `--cpus LIST`, `--umask MODE` - nice value -20..19, the CPUs to run on such as
+      `0,2-3`, and an octal mask
     * `--cap-drop LIST` - take these capabilities from the workload for good, such as
       `net_raw,sys_admin`, or `all`
     * `--cap-keep LIST` - take all but these; `--no-caps` takes all

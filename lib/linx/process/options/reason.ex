@@ -17,6 +17,7 @@ defmodule Linx.Process.Options.Reason do
           | {:bad_orphan_policy, term}
           | {:bad_window | :bad_drain | :bad_active | :bad_log, term}
           | {:bad_uid | :bad_gid | :bad_groups, term}
+          | {:bad_rlimits | :bad_nice | :bad_umask | :bad_cpus, term}
           | {:bad_owner | :bad_linger | :bad_auto_proceed | :bad_init | :bad_agent, term}
           | {:bad_kill | :bad_timeout | :bad_cgroup, term}
           | {:unknown_option, term}
@@ -30,6 +31,13 @@ defmodule Linx.Process.Options.Reason do
     bad_uid: {:uid, "0..4294967294"},
     bad_gid: {:gid, "0..4294967294"},
     bad_groups: {:groups, "a list of ids in 0..4294967294"},
+    bad_rlimits:
+      {:rlimits,
+       "limits or {soft, hard}, each 0..18446744073709551614 or :infinity, by the names " <>
+         Enum.join(Linx.Process.Options.Limits.names(), ", ")},
+    bad_nice: {:nice, "-20..19"},
+    bad_umask: {:umask, "0..0o777"},
+    bad_cpus: {:cpus, "a list of CPUs in 0..8191, at least one"},
     bad_window: {:window, "bytes, 1..1073741824"},
     bad_drain: {:drain, "milliseconds, 0..2147483647"},
     bad_log: {:log, "a Logger level or options of Linx.Log, and output by :pipe or :pty to log"},
