@@ -22,6 +22,9 @@ namespace {
 constexpr struct timespec kPass = {0, 5'000'000};
 // How many of them an init has to end what it holds.
 constexpr int kInitPasses = 400;
+// How many there are for what dies in a leaf out of the guard's reach. In vain for a workload that
+// may linger.
+constexpr int kLeafPasses = 200;
 
 constexpr char kGuardName[] = "linx_guard";
 
@@ -71,10 +74,17 @@ void KillTheRest(int proc_fd, const SpareTable* spares) {
   }
 }
 
+// A process in a pid namespace that was entered is reaped there, and so may die after all others.
+void RemoveLeaves(const LeafParents& parents, pid_t agent) {
+  for (int pass = 0; !parents.RemoveLeavesOf(agent) && pass < kLeafPasses; ++pass) {
+    nanosleep(&kPass, nullptr);
+  }
+}
+
 [[noreturn]] void ExitLike(pid_t child, int status, int proc_fd, const Legacy* legacy) {
   if (WIFEXITED(status)) _exit(WEXITSTATUS(status));
   KillTheRest(proc_fd, legacy != nullptr ? &legacy->spares : nullptr);
-  if (legacy != nullptr) legacy->parents.RemoveLeavesOf(child);
+  if (legacy != nullptr) RemoveLeaves(legacy->parents, child);
   _exit(128 + WTERMSIG(status));
 }
 

@@ -36,6 +36,13 @@ test::Process Guard(Agent agent) {
   for (;;) pause();
 }
 
+CgroupWish WishBelow(const test::Cgroup& cgroup) {
+  CgroupWish wish;
+  wish.wanted = true;
+  wish.parent = cgroup.path.substr(ReadCgroupTree().value().mount.point.size() + 1);
+  return wish;
+}
+
 TEST_CASE("the guard exits with the agent's code") {
   CHECK(Guard([](SpareTable&) { return 0; }).ExitCode() == 0);
   CHECK(Guard([](SpareTable&) { return 3; }).ExitCode() == 3);
@@ -55,11 +62,8 @@ TEST_CASE("the leaves of an agent that was killed are removed with what was in t
   test::Pipe said;
   test::Process guard = Guard([&](LeafParents& parents) {
     Leaves leaves(parents);
-    CgroupWish wish;
-    wish.wanted = true;
-    wish.parent = cgroup.path.substr(ReadCgroupTree().value().mount.point.size() + 1);
-    Result<Leaf> leaf = leaves.Make(wish);
-    Result<Leaf> empty = leaves.Make(wish);
+    Result<Leaf> leaf = leaves.Make(WishBelow(cgroup));
+    Result<Leaf> empty = leaves.Make(WishBelow(cgroup));
     if (!leaf.ok() || !empty.ok() || mkdirat(leaf.value().fd(), "below", 0755) != 0) return 1;
     if (fork() == 0) Stay();
     const pid_t child = fork();
@@ -72,6 +76,34 @@ TEST_CASE("the leaves of an agent that was killed are removed with what was in t
   const pid_t agent = std::stoi(said.ReadLine());
   CHECK(cgroup.Below().size() == 2);
   kill(agent, SIGKILL);
+  CHECK(guard.ExitCode() == 128 + SIGKILL);
+  CHECK(cgroup.Below().empty());
+}
+
+TEST_CASE("the guard waits for who dies in a leaf without being its descendant") {
+  if (!test::HasLeaves()) return;
+  const test::Cgroup cgroup("guard");
+  test::Pipe said;
+  test::Process guard = Guard([&](LeafParents& parents) {
+    Result<Leaf> leaf = Leaves(parents).Make(WishBelow(cgroup));
+    if (!leaf.ok()) return 1;
+    dprintf(said.in.get(), "%d\n", getpid());
+    Stay();
+    return 0;
+  });
+  const pid_t agent = std::stoi(said.ReadLine());
+  REQUIRE(cgroup.Below().size() == 1);
+  test::Process stranger = test::ForkProcess([] {
+    Stay();
+    return 0;
+  });
+  const std::string procs = cgroup.path + "/" + *cgroup.Below().begin() + "/cgroup.procs";
+  const UniqueFd fd(open(procs.c_str(), O_WRONLY | O_CLOEXEC));
+  REQUIRE(dprintf(fd.get(), "%d", stranger.pid()) > 0);
+  kill(agent, SIGKILL);
+  CHECK(Eventually([&] { return !IsAlive(agent); }));
+  kill(stranger.pid(), SIGKILL);
+  CHECK(stranger.EndSignal() == SIGKILL);
   CHECK(guard.ExitCode() == 128 + SIGKILL);
   CHECK(cgroup.Below().empty());
 }

@@ -34,25 +34,34 @@ bool IsPopulated(int at, const std::string& name) {
                       std::string_view::npos;
 }
 
-// Removes the leaves in `path` whose owner is wanted and in which nobody is.
+// Removes the leaves in `path` whose owner is wanted and in which nobody is. False where somebody
+// is.
 template <typename Wanted>
-void RemoveLeaves(const char* path, Wanted wanted) {
+bool RemoveLeaves(const char* path, Wanted wanted) {
   UniqueFd directory(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   DIR* list = directory ? fdopendir(directory.get()) : nullptr;
-  if (list == nullptr) return;
+  if (list == nullptr) return true;
   const int at = directory.Release();  // closedir closes it
   std::vector<std::string> leaves;
   while (const struct dirent* entry = readdir(list)) {
     const pid_t owner = OwnerOf(entry->d_name);
     if (owner != 0 && wanted(owner)) leaves.emplace_back(entry->d_name);
   }
+  bool empty = true;
   for (std::string& name : leaves) {
-    if (IsPopulated(at, name)) continue;
-    CgroupRemoval removal(at, std::move(name));
-    while (removal.Remove(64) == CgroupRemoval::State::more) {
+    if (IsPopulated(at, name)) {
+      empty = false;
+      continue;
     }
+    CgroupRemoval removal(at, std::move(name));
+    CgroupRemoval::State state;
+    do {
+      state = removal.Remove(64);
+    } while (state == CgroupRemoval::State::more);
+    if (state == CgroupRemoval::State::busy) empty = false;
   }
   closedir(list);
+  return empty;
 }
 
 }  // namespace
@@ -80,10 +89,12 @@ bool LeafParents::Add(const std::string& path) {
   return true;
 }
 
-void LeafParents::RemoveLeavesOf(pid_t agent) const {
+bool LeafParents::RemoveLeavesOf(pid_t agent) const {
+  bool empty = true;
   for (size_t i = 0; i < count_.load(std::memory_order_acquire); ++i) {
-    RemoveLeaves(paths_[i], [agent](pid_t owner) { return owner == agent; });
+    empty &= RemoveLeaves(paths_[i], [agent](pid_t owner) { return owner == agent; });
   }
+  return empty;
 }
 
 std::string LeafName(pid_t agent, uint64_t number) {

@@ -21,8 +21,8 @@ class LeafParents {
   bool Add(const std::string& path);
   bool Has(const std::string& path) const;
   // Removes the leaves of an agent that is dead, in all of the directories, as far as nobody is in
-  // them.
-  void RemoveLeavesOf(pid_t agent) const;
+  // them. False where somebody is.
+  bool RemoveLeavesOf(pid_t agent) const;
 
  private:
   static constexpr size_t kSize = 64;

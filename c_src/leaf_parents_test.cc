@@ -65,7 +65,7 @@ TEST_CASE("an agent's leaves are removed, and nothing else") {
   Table table;
   REQUIRE(table.parents->Add(parent.path));
   REQUIRE(table.parents->Add("/no/such/cgroup"));
-  table.parents->RemoveLeavesOf(agent);
+  CHECK(table.parents->RemoveLeavesOf(agent));
   CHECK(parent.Below().size() == 4);
   for (const std::string& name : parent.Below()) parent.Remove(name);
 }
