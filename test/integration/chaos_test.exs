@@ -8,7 +8,7 @@ defmodule Linx.Integration.ChaosTest do
   use Linx.Case
 
   alias Linx.Test.Chaos
-  alias Linx.Test.Chaos.{Beam, Life, Plan, Processes, Story}
+  alias Linx.Test.Chaos.{Beam, Leaves, Life, Plan, Processes, Story}
 
   @rounds 400
   @at_once 10
@@ -34,9 +34,19 @@ defmodule Linx.Integration.ChaosTest do
 
     {with_beam, here} = Enum.split_with(plans, fn {_what, plan} -> plan.beam? end)
 
-    for some <- Enum.chunk_every(here, @at_once), do: strike(some, world, killer)
-    for some <- Enum.chunk_every(with_beam, @at_once), do: strike_beam(some, world, killer)
+    for {some, strike} <- chunks(here, &strike/3) ++ chunks(with_beam, &strike_beam/3) do
+      strike.(some, world, killer)
+      [{what, _plan} | _] = some
+
+      Leaves.assert_none(
+        "among those from #{what}",
+        for({_, plan} <- some, do: Plan.victims(plan))
+      )
+    end
   end
+
+  defp chunks(plans, strike),
+    do: for(some <- Enum.chunk_every(plans, @at_once), do: {some, strike})
 
   defp strike(plans, world, killer) do
     rounds =

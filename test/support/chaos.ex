@@ -14,7 +14,7 @@ defmodule Linx.Test.Chaos do
 
   alias Linx.Agent.Program
   alias Linx.Test.{FixtureProgram, Parked}
-  alias Linx.Test.Chaos.{Hold, Processes, Story}
+  alias Linx.Test.Chaos.{Hold, Leaves, Processes, Story}
 
   @stages [:starting, :spawned, :ready, :proceeding, :running]
   @tree ["stubborn", "daemon", "stopped"]
@@ -99,16 +99,9 @@ defmodule Linx.Test.Chaos do
       program: FixtureProgram.path("tree_hostile"),
       lease: FixtureProgram.path("tree_lease"),
       agent: Program.path(),
-      cgroups?: cgroups?(),
+      cgroups?: Leaves.possible?(),
       targets: %{enter: target(own([:uts])), enter_pid: target(own([:uts, :pid]))}
     }
-  end
-
-  defp cgroups? do
-    {:ok, session} =
-      Linx.Process.spawn(argv: ["/bin/true"], cgroup: true, auto_proceed: true, tag: :cgroup)
-
-    match?({:ok, _}, Linx.Process.wait(session))
   end
 
   defp target(namespaces) do

@@ -54,6 +54,13 @@ defmodule Linx.Test.Chaos.Plan do
     }
   end
 
+  @doc "Who is killed for certain, as far as there is such a process."
+  @spec victims(t) :: [atom]
+  def victims(%{moment: {:hunt, depths}}),
+    do: for({role, depth} <- [guard: 0, agent: 1], depth in depths, do: role)
+
+  def victims(%{moment: {_stage, victims}}), do: victims
+
   defp one_in(count), do: :rand.uniform(count) == 1
 
   # What forks is last, so that the others are there when it begins.

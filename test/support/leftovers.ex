@@ -106,7 +106,9 @@ defmodule Linx.Test.Leftovers do
     end
   end
 
-  defp cgroups do
+  @doc "The cgroups of this run, also those of its agents' sessions."
+  @spec cgroups() :: [Path.t()]
+  def cgroups do
     for pattern <- ["*", "*/*", "*/*/*"],
         path <- Path.wildcard("/sys/fs/cgroup/#{pattern}linx*"),
         not foreign?(Path.basename(path)),
