@@ -40,7 +40,13 @@ defmodule Linx.ProtocolTest do
       init: true,
       uid: 0,
       gid: 0,
-      groups: []
+      groups: [],
+      rlimits: [nofile: 256],
+      nice: 1,
+      umask: 0o22,
+      cpus: [0],
+      cgroup: true,
+      agent: :dedicated
     ]
 
     keys =
@@ -52,7 +58,7 @@ defmodule Linx.ProtocolTest do
       end
 
     assert keys |> Enum.concat() |> Enum.uniq() |> Enum.sort() ==
-             Enum.sort(Protocol.names().key -- [:target, :usage, :cgroup])
+             Enum.sort(Protocol.names().key -- [:target])
   end
 
   describe "a piece of output" do
