@@ -111,6 +111,26 @@ defmodule Linx.Integration.PauseTest do
       end
     end
 
+    for kind <- kinds do
+      @tag :cgroup2
+      test "in a cgroup is killed with its tree, #{inspect(kind)}" do
+        kind = Keyword.replace_lazy(unquote(kind), :namespaces, &Chaos.own/1)
+
+        for end_it <- [
+              &Linx.Process.stop(&1, 50),
+              &Linx.Process.signal(&1, :sigkill),
+              &Linx.Process.set_owner(&1, spawn(fn -> :ok end)),
+              &Process.exit(&1, :kill)
+            ] do
+          {session, token} = tree(kind ++ [cgroup: true, orphan_policy: {:kill, 50}])
+          Process.unlink(session)
+          assert Linx.Process.pause(session) == :ok
+          end_it.(session)
+          Processes.assert_none("paused", [token])
+        end
+      end
+    end
+
     test "ends with its owner, and with its own process" do
       for end_it <- [
             fn session -> Linx.Process.set_owner(session, spawn(fn -> :ok end)) end,
