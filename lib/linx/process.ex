@@ -173,6 +173,8 @@ defmodule Linx.Process do
       another one to make it below, from the root of the hierarchy; default `false`. It is gone when
       the end is told. It takes Linux 5.14, the right to make cgroups there, and about as long as the
       spawn itself
+    * `:log` - level or options of `Linx.Log`: every line of output goes to `Logger`, and not to the
+      owner or `recv/3`; `:stdio` is by default `[stdout: :pipe, stderr: :pipe]` then. Default none
     * `:owner` - pid, gets the messages, default the caller (a supervisor gets none)
     * `:tag` - any term, marks the messages, default none
     * `:linger` - boolean, whether the session outlives its workload, so that `wait/2` and `info/1` go
