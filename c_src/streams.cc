@@ -1,7 +1,5 @@
 #include "streams.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -21,7 +19,7 @@ Status Streams::OpenTerminal(std::optional<uint32_t> window) {
   if (!opened.ok()) return opened.error();
   UniqueFd master = pty_.TakeMaster();
   // Two, for each direction is watched by itself.
-  UniqueFd writer(fcntl(master.get(), F_DUPFD_CLOEXEC, kHighFds));
+  UniqueFd writer = CopyHigh(master.get());
   if (!writer) return Error::Last(Stage::ptsetup);
   outputs_[0].Open(std::move(master), Output::Source::terminal, Event::pty_out, window);
   input_.Open(std::move(writer), window.has_value());

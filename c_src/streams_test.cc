@@ -1,6 +1,7 @@
 #include "streams.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include <string>
 
@@ -246,6 +247,56 @@ TEST_CASE("pipes end with their own session, whatever inits and children others 
   }
   beam.Send(test::InEnvelope(1, StdinEof()));
   CHECK(NextUntilEnd(beam, "{1, ").out_eofs == 1);
+}
+
+// The soft limit of open files, for a scope.
+struct FewFds {
+  explicit FewFds(size_t count) {
+    getrlimit(RLIMIT_NOFILE, &before);
+    const struct rlimit few = {count, before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &few);
+  }
+  ~FewFds() { setrlimit(RLIMIT_NOFILE, &before); }
+  struct rlimit before;
+};
+
+TEST_CASE("where fds run out a session fails with a stage, leaves none, and others go on") {
+  for (const char* stdio : {"pipe", "pty"}) {
+    CAPTURE(stdio);
+    Beam beam;
+    beam.Send(Tuple({Atom("hello"), test::Uint(1)}));
+    beam.Next();
+    beam.Send(test::InEnvelope(1, Piped("exec cat")));
+    beam.NextReady("{1, ");
+    beam.Next();
+    const int next = dup(0);
+    close(next);
+    size_t failed = 0;
+    std::string event;
+    for (uint64_t id = 2; id < 100; ++id) {
+      const size_t before = test::CountFds();
+      const std::string lead = "{" + std::to_string(id) + ", ";
+      Said said;
+      {
+        const FewFds few(static_cast<size_t>(next) + id - 2);
+        beam.Send(test::InEnvelope(
+            id, test::Spawn({"/bin/true"}, {{Atom("stdio"), Atom(stdio)}, Flag("auto_proceed")})));
+        said = NextUntilEnd(beam, lead);
+        CHECK(beam.StandsStill());
+      }
+      CHECK(test::CountFds() == before);
+      if (said.rest.find(lead + "{:status, :exited, 0}") != std::string::npos) break;
+      CAPTURE(said.rest);
+      const std::string error = lead + "{:error, 24, :";
+      CHECK(said.rest.find(error) != std::string::npos);
+      ++failed;
+    }
+    CHECK(failed > 5);
+    CHECK(failed < 90);
+    beam.Send(test::InEnvelope(1, Stdin("still here")));
+    beam.Send(test::InEnvelope(1, StdinEof()));
+    CHECK(NextUntilEnd(beam, "{1, ").out == "still here");
+  }
 }
 
 TEST_CASE("what has no stream is refused") {

@@ -48,6 +48,14 @@ inline UniqueFd MoveHigh(UniqueFd fd) {
   return high ? std::move(high) : std::move(fd);
 }
 
+// A second fd of the same file, there if that can be had. Empty where there is none: errno says
+// why.
+inline UniqueFd CopyHigh(int fd) {
+  UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, kHighFds));
+  // EINVAL: the limit of open files is lower than that.
+  return copy ? std::move(copy) : UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
+
 }  // namespace linx
 
 #endif  // LINX_UNIQUE_FD_H_
