@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <string_view>
 #include <utility>
 
 namespace linx {
 namespace {
+
+constexpr size_t kReadBytes = 64u << 10;
 
 UniqueFd OpenDirectory(int at, const std::string& name) {
   return MoveHigh(UniqueFd(openat(at, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
@@ -60,6 +63,32 @@ Status Leaf::Place(pid_t pid) const {
 void Leaf::Kill() const { Write("cgroup.kill", "1"); }
 
 void Leaf::Freeze(bool frozen) const { Write("cgroup.freeze", frozen ? "1" : "0"); }
+
+// What one read gives: some thousands of pids.
+std::string Leaf::Read(const char* file) const {
+  const UniqueFd in(openat(fd(), file, O_RDONLY | O_CLOEXEC));
+  std::string text(kReadBytes, '\0');
+  const ssize_t n = in ? read(in.get(), text.data(), text.size()) : 0;
+  text.resize(n > 0 ? static_cast<size_t>(n) : 0);
+  return text;
+}
+
+uint64_t Leaf::cpu_us() const {
+  const std::string stat = Read("cpu.stat");
+  constexpr std::string_view kKey = "usage_usec ";
+  const size_t at = stat.find(kKey);
+  return at == std::string::npos ? 0 : std::strtoull(&stat[at + kKey.size()], nullptr, 10);
+}
+
+std::vector<pid_t> Leaf::members() const {
+  const std::string procs = Read("cgroup.procs");
+  std::vector<pid_t> pids;
+  const char* at = procs.c_str();
+  for (char* end; const long pid = std::strtol(at, &end, 10); at = end) {
+    pids.push_back(static_cast<pid_t>(pid));
+  }
+  return pids;
+}
 
 bool Leaf::Has(const char* event) const {
   char text[256];

@@ -4,7 +4,9 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "result.h"
 #include "unique_fd.h"
@@ -39,11 +41,16 @@ class Leaf {
   // Whether a process is in it or below it; whether all of these are frozen.
   bool populated() const { return Has("populated 1"); }
   bool frozen() const { return Has("frozen 1"); }
+  // CPU time of all that is or was in it or below it, in microseconds.
+  uint64_t cpu_us() const;
+  // Who is in it, but not who is below it.
+  std::vector<pid_t> members() const;
   // It is removed already.
   void Forget() { parent_.Reset(); }
 
  private:
   bool Write(const char* file, const std::string& text) const;
+  std::string Read(const char* file) const;
   bool Has(const char* event) const;
 
   UniqueFd parent_, directory_;

@@ -318,12 +318,14 @@ void Session::Handle(const Stats&) {
     count_ =
         std::make_unique<TreeCount>(context_.workload.loop, Handler::To<&Session::OnCounted>(this));
   }
-  count_->Start(context_.workload.launcher.proc_fd(), workload_.tree(), workload_.host_pid());
+  count_->Start(context_.workload.launcher.proc_fd(), workload_.tree(), workload_.host_pid(),
+                leaf_.get());
 }
 
 void Session::OnCounted() {
   SessionStats stats;
   stats.tree = count_->use();
+  if (leaf_) stats.tree.cpu_us = leaf_->cpu_us();
   stats.bytes = streams_.bytes();
   for (size_t asked = std::exchange(stats_asked_, 0); asked > 0; --asked) events_.Stats(stats);
 }

@@ -269,6 +269,27 @@ TEST_CASE("a lingering workload keeps its leaf") {
   CHECK(rmdir(leaf.c_str()) == 0);
 }
 
+TEST_CASE("stats of a leaf count who left his parents, and the time of who is gone") {
+  if (!test::HasLeaves()) return;
+  Beam beam;
+  const std::string burn =
+      "t=0; while [ $t -lt 10 ]; do read -r s < /proc/self/stat; set -- $s; t=${14}; done";
+  // The one who burns is nobody's child, and not waited for.
+  beam.Send(Shell("(setsid sh -c '" + burn + "; exec sleep 1000' &) ; exec sleep 1000",
+                  {kCgroup, Flag("auto_proceed")}));
+  beam.NextRunning();
+  CHECK(Eventually([&] {
+    beam.Send(Atom("stats"));
+    const std::string stats = beam.Next();
+    const size_t cpu = stats.find(":cpu_us => ");
+    return stats.find(":processes => 2") != std::string::npos && cpu != std::string::npos &&
+           std::stol(stats.substr(cpu + 11)) >= 100'000;
+  }));
+  beam.Send(kAbort);
+  CHECK(beam.Next() == "{:status, :signaled, 9}");
+  ReapOrphans(1);
+}
+
 TEST_CASE("usage and stats are told of a session in a leaf") {
   if (!test::HasLeaves()) return;
   Beam beam;

@@ -108,6 +108,29 @@ TEST_CASE("what an init kills afterwards does not lengthen the workload's time")
   CHECK(beam.Next() == "{:status, :exited, 0}");
 }
 
+TEST_CASE("a workload in a pid namespace that was entered has used something too") {
+  if (!test::HasCapability(CAP_SYS_ADMIN)) return;
+  Beam beam;
+  beam.Send(test::Tuple({Atom("hello"), test::Uint(1)}));
+  beam.Next();
+  const test::Pairs fresh = {{Atom("namespaces"), test::List({Atom("pid")})}, Flag("auto_proceed")};
+  beam.Send(test::InEnvelope(1, Spawn({"/bin/sleep", "1000"}, fresh)));
+  beam.NextReady("{1, ");
+  CHECK(beam.Next() == "{1, {:status, :running}}");
+  for (const bool init : {false, true}) {
+    const std::string target = test::Tuple({Atom("session"), test::Uint(1)});
+    beam.Send(test::InEnvelope(2, test::Enter(target, {"/bin/sleep", "0.05"},
+                                              {Flag("init", init), Flag("auto_proceed")})));
+    beam.NextReady("{2, ");
+    CHECK(beam.Next() == "{2, {:status, :running}}");
+    const std::string usage = beam.Next();
+    CHECK(usage.rfind("{2, {:usage, %{", 0) == 0);
+    CHECK(Value(usage, "wall_us") >= 50'000);
+    CHECK(Value(usage, "minor_faults") > 0);
+    CHECK(beam.Next() == "{2, {:status, :exited, 0}}");
+  }
+}
+
 TEST_CASE("a process that never ran has used something too") {
   for (const bool init : {false, true}) {
     Beam failing;

@@ -38,9 +38,10 @@ uint64_t CountFds(int process_dir) {
 
 }  // namespace
 
-void TreeCount::Start(int proc_fd, TreeRoot root, pid_t workload) {
+void TreeCount::Start(int proc_fd, TreeRoot root, pid_t workload, const Leaf* leaf) {
   if (walk_) return;
   walk_.emplace(proc_fd, root);
+  if (leaf != nullptr) walk_->Add(leaf->members());
   workload_ = workload;
   use_ = {};
   GoOn();

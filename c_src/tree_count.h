@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "event_loop.h"
+#include "leaf.h"
 #include "session_stats.h"
 #include "tree_walk.h"
 
@@ -16,8 +17,8 @@ class TreeCount {
   TreeCount(EventLoop& loop, Handler on_done) : loop_(loop), on_done_(on_done) {}
 
   // Begins a count, unless one is under way; may call `on_done` at once. The files of `workload`
-  // are counted for it.
-  void Start(int proc_fd, TreeRoot root, pid_t workload);
+  // are counted for it. Who is in `leaf`, unless it is null, counts too, wherever his parents are.
+  void Start(int proc_fd, TreeRoot root, pid_t workload, const Leaf* leaf = nullptr);
   const TreeUse& use() const { return use_; }
 
  private:

@@ -30,6 +30,13 @@ TreeWalk::TreeWalk(int proc_fd, TreeRoot root) : proc_fd_(proc_fd), root_(root) 
   items_.push_back({Item::Kind::process, root.keeper, root.pid, 0, 0});
 }
 
+void TreeWalk::Add(const std::vector<pid_t>& pids) {
+  // Found after the root's own tree, for that is on top.
+  std::vector<Item> items;
+  for (const pid_t pid : pids) items.push_back({Item::Kind::process, false, pid, 0, 0});
+  items_.insert(items_.begin(), items.begin(), items.end());
+}
+
 TreeWalk::Step TreeWalk::Next(Found* out) {
   if (items_.empty() || found_.size() >= kMaxProcesses) return Step::over;
   const Item item = items_.back();

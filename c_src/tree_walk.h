@@ -42,6 +42,9 @@ class TreeWalk {
   // `proc_fd` is a directory fd of a proc file system that numbers processes as `root` does.
   TreeWalk(int proc_fd, TreeRoot root);
 
+  // Lets it also find these and who is below them.
+  void Add(const std::vector<pid_t>& pids);
+
   // Looks at one file or two. A process is found before its children, and once; what forks behind
   // the walk's back, and what the death of its parent has brought elsewhere, may be missed.
   Step Next(Found* out);

@@ -67,9 +67,11 @@ defmodule Linx.Integration.CgroupTest do
       end
     end
 
-    test "is removed by the guard where the agent is killed" do
+    test "is removed by the guard where the agent is killed, frozen as it is" do
       {wire, agent} = Wire.open_envelope()
       leaf = running_leaf(wire)
+      Wire.say(wire, {1, :pause})
+      assert_receive {^wire, {1, {:status, :paused}}}
       {_, 0} = System.cmd("kill", ["-9", "#{agent}"])
       assert_receive {^wire, {:exit, 137}}
       refute File.exists?(leaf)
