@@ -2,16 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
 
-#include "capabilities.h"
+#include "answers.h"
 #include "command.h"
 #include "envelope.h"
-#include "kernel_features.h"
-#include "process_use.h"
 #include "request.h"
 #include "seccomp_rules.h"
 
@@ -151,7 +148,7 @@ bool SessionTable::TakeHello(TermReader reader) {
     return false;
   }
   form_ = Form::envelope;
-  SayHello();
+  SayHello(&outbox_);
   return true;
 }
 
@@ -213,8 +210,8 @@ void SessionTable::TakeEnvelope(std::string_view body) {
 void SessionTable::TakeBare(TermReader reader) {
   CommandName name;
   if (reader.ReadName(&name) && reader.AtEnd()) {
-    if (name == CommandName::stats) return SayStats();
-    if (name == CommandName::capabilities) return SayCapabilities();
+    if (name == CommandName::stats) return AnswerStats();
+    if (name == CommandName::capabilities) return SayCapabilities(&outbox_);
   }
   EventsOf({}).Refused(EINVAL, Name(Stage::malformed_command));
 }
@@ -299,51 +296,16 @@ void SessionTable::WatchChannel() {
   }
 }
 
-void SessionTable::SayHello() {
-  TermWriter term = outbox_.BeginFrame();
-  term.Tuple(2);
-  term.Atom(CommandName::hello);
-  {
-    MapWriter map(term);
-    map.Key(Field::protocol).Int(kProtocolVersion);
-    map.Key(Field::version).Binary(LINX_VERSION);
-    map.Key(Field::pid).Int(getpid());
-    ListWriter list(map.Key(Field::features));
-    for (const Feature feature : Features()) list.Item().Atom(feature);
+void SessionTable::AnswerStats() {
+  AgentStats stats;
+  stats.use = ReadProcessUse(launcher_.proc_fd());
+  stats.sessions = sessions_.size();
+  stats.sessions_started = started_;
+  stats.bytes_in = reader_.bytes_in();
+  for (const auto& [id, session] : sessions_) {
+    if (session->host_pid() != 0) stats.pids.push_back(session->host_pid());
   }
-  outbox_.EndFrame();
-}
-
-void SessionTable::SayStats() {
-  const ProcessUse use = ReadProcessUse(launcher_.proc_fd());
-  TermWriter term = outbox_.BeginFrame();
-  term.Tuple(2);
-  term.Atom(CommandName::stats);
-  {
-    MapWriter map(term);
-    map.Key(Field::sessions).Uint(sessions_.size());
-    map.Key(Field::sessions_started).Uint(started_);
-    map.Key(Field::bytes_in).Uint(reader_.bytes_in());
-    map.Key(Field::bytes_out).Uint(outbox_.bytes_out());
-    map.Key(Field::fds).Uint(use.fds);
-    map.Key(Field::resident_bytes).Uint(use.resident_bytes);
-    ListWriter list(map.Key(Field::pids));
-    for (const auto& [id, session] : sessions_) {
-      if (session->host_pid() != 0) list.Item().Int(session->host_pid());
-    }
-  }
-  outbox_.EndFrame();
-}
-
-void SessionTable::SayCapabilities() {
-  TermWriter term = outbox_.BeginFrame();
-  term.Tuple(2);
-  term.Atom(CommandName::capabilities);
-  {
-    ListWriter list(term);
-    for (const std::string& name : CapabilityNames()) list.Item().Atom(std::string_view(name));
-  }
-  outbox_.EndFrame();
+  SayStats(&outbox_, stats);
 }
 
 }  // namespace linx

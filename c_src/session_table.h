@@ -70,9 +70,7 @@ class SessionTable {
   void StartSession(std::optional<uint64_t> id, Plan plan);
   // Answers a request that begins no session. The anonymous form ends with it.
   void Decline(std::optional<uint64_t> id, const Error& error, ExitCode code);
-  void SayHello();
-  void SayStats();
-  void SayCapabilities();
+  void AnswerStats();
   void Bury(uint64_t key);
   void WatchChannel();
 
