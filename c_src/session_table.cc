@@ -287,13 +287,15 @@ void SessionTable::Bury(uint64_t key) {
 
 // What the BEAM does not read is not read from it either, nor from the sessions.
 void SessionTable::WatchChannel() {
+  if (outbox_.pending() <= kOutboxLow) {
+    for (const uint64_t key : std::exchange(notices_.paused, {})) {
+      if (Session* session = Find(key)) session->ResumeOutput();
+    }
+  }
+  // After that: what goes on may have more to say, even its last word.
   const size_t pending = outbox_.pending();
   if (input_open_) in_watch_.Want(pending > kOutboxFull ? 0 : uint32_t{EPOLLIN});
   out_watch_.Want(pending > 0 ? uint32_t{EPOLLOUT} : 0);
-  if (pending > kOutboxLow) return;
-  for (const uint64_t key : std::exchange(notices_.paused, {})) {
-    if (Session* session = Find(key)) session->ResumeOutput();
-  }
 }
 
 void SessionTable::AnswerStats() {

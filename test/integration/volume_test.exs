@@ -49,6 +49,16 @@ defmodule Linx.Integration.VolumeTest do
     end
   end
 
+  @tag timeout: 60_000
+  test "floods of both streams are told to be over, each time" do
+    for _ <- 1..long(40, 400) do
+      flood = ["-c", "yes & yes >&2"]
+
+      assert %{reason: :timeout} =
+               catch_error(Linx.cmd("sh", flood, timeout: 40, stderr: :separate))
+    end
+  end
+
   describe "an owner that takes nothing costs the agent and the node less than two windows" do
     test "from the start" do
       assert_small_growth(active: false)
