@@ -69,12 +69,4 @@ defmodule Linx.Integration.CmdCallerTest do
     assert_receive {:collected, line}
     {caller, line |> String.trim() |> String.to_integer()}
   end
-
-  defp mailbox do
-    receive do
-      message -> [message | mailbox()]
-    after
-      0 -> []
-    end
-  end
 end

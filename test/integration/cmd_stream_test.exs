@@ -77,12 +77,4 @@ defmodule Linx.Integration.CmdStreamTest do
     [_, bytes] = Regex.run(~r/^wchar: (\d+)$/m, File.read!("/proc/#{pid}/io"))
     String.to_integer(bytes)
   end
-
-  defp mailbox do
-    receive do
-      message -> [message | mailbox()]
-    after
-      0 -> []
-    end
-  end
 end

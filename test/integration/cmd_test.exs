@@ -197,12 +197,4 @@ defmodule Linx.Integration.CmdTest do
       assert Linx.cmd("printf", ["12345"], max_output: 5) == {"12345", 0}
     end
   end
-
-  defp mailbox do
-    receive do
-      message -> [message | mailbox()]
-    after
-      0 -> []
-    end
-  end
 end

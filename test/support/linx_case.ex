@@ -47,6 +47,16 @@ defmodule Linx.Case do
     end
   end
 
+  @doc "Takes all messages that are there."
+  @spec mailbox() :: [term]
+  def mailbox do
+    receive do
+      message -> [message | mailbox()]
+    after
+      0 -> []
+    end
+  end
+
   @doc "The argv of a shell that runs a script."
   @spec sh(String.t()) :: [String.t()]
   def sh(script), do: ["/bin/sh", "-c", script]
