@@ -117,6 +117,7 @@ void Outbox::EndFrameFrom(int from, size_t size) {
     bytes_out_ += static_cast<size_t>(n);
   }
   // What there was no room for.
+  if (size > 0) large_.OnFull(fd_, bytes_out_);
   while (size > 0) {
     char* at = buffer_.Reserve(size);
     if (at == nullptr) return;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "buffer.h"
+#include "large_pipe.h"
 #include "protocol.h"
 #include "term_writer.h"
 
@@ -107,6 +108,7 @@ class Outbox {
   int fd_ = -1;
   size_t frame_ = 0;  // where the open frame begins, counted from the front
   uint64_t bytes_out_ = 0;
+  LargePipe large_;
 };
 
 }  // namespace linx

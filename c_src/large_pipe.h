@@ -1,4 +1,4 @@
-// Pipes of streams that flood.
+// Pipes of streams that flood, and the BEAM's.
 #ifndef LINX_LARGE_PIPE_H_
 #define LINX_LARGE_PIPE_H_
 

@@ -25,8 +25,6 @@ constexpr int kInputSteps = 8;
 constexpr uint32_t kEnvelopeWindow = 256u << 10;
 // Paused output goes on below this.
 constexpr size_t kOutboxLow = 64u << 10;
-// The pipes from and to the BEAM take two of the largest frames of a stream at once.
-constexpr int kChannelBytes = 512 << 10;
 
 // An ack may be under way when its session ends, and asks for no answer.
 bool IsAck(TermReader reader) {
@@ -62,8 +60,6 @@ Status SessionTable::Open() {
   if (!out.ok()) return out.error();
   out_watch_ = out.Take();
   outbox_.Attach(out_fd_);
-  // Where that is refused a pipe stays as it is.
-  for (const int fd : {in_fd_, out_fd_}) fcntl(fd, F_SETPIPE_SZ, kChannelBytes);
   return {};
 }
 
@@ -84,6 +80,7 @@ Io SessionTable::ReadInput() {
   if (pass_.is_active()) return pass_.Continue(reader_, in_fd_, Find(pass_.id()));
   const Io io = reader_.Fill(in_fd_, pass_.NextFill());
   TakeFrames();
+  if (pass_.is_active()) large_in_.OnFull(in_fd_, reader_.bytes_in());
   return io;
 }
 

@@ -13,6 +13,7 @@
 
 #include "event_loop.h"
 #include "frame.h"
+#include "large_pipe.h"
 #include "launch.h"
 #include "session.h"
 #include "spare_table.h"
@@ -86,6 +87,7 @@ class SessionTable {
   EventLoop::Watch in_watch_, out_watch_;
   FrameReader reader_;
   StdinPass pass_;
+  LargePipe large_in_;
   Outbox outbox_;
   Form form_ = Form::undecided;
   Links links_;

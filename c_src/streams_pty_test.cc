@@ -146,7 +146,7 @@ TEST_CASE("a paused session ends with its output when the workload dies") {
     return !IsAlive(pid);
   }));
   beam.ResumeReading();
-  CHECK(beam.NextOutput().size() > 1u << 19);
+  CHECK(beam.NextOutput().size() > 1u << 18);
   CHECK(beam.Next() == "{:status, :signaled, 15}");
   CHECK(beam.Next() == "the end");
 }
