@@ -15,8 +15,8 @@
 namespace linx {
 namespace {
 
-// What is read of a list at a time: some two hundred threads, or seven hundred children.
-constexpr size_t kChunk = 4096;
+// What is read of a list at a time: some forty threads, or two hundred children.
+constexpr size_t kChunk = 1024;
 
 // The agent's own forks have these names and have never exec'd. What a workload calls itself does
 // not matter: below a guard is nothing but its init.

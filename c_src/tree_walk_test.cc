@@ -121,7 +121,7 @@ TEST_CASE("children of every thread are found") {
 }
 
 TEST_CASE("a list that is longer than what is read at a time is read to its end") {
-  constexpr size_t kChildren = 1200;
+  constexpr size_t kChildren = 300;
   Tree tree;
   tree.Start(kChildren + 1, [&] {
     for (size_t i = 0; i < kChildren; ++i) {
