@@ -60,20 +60,13 @@ void Session::OpenInputs() {
   timer_ = context_.workload.loop.After(kConnectMs, Handler::To<&Session::OpenInputs>(this));
 }
 
-Status Session::MakeLeaf() {
-  Result<Leaf> made = context_.leaves.Make(plan_.cgroup);
-  if (!made.ok()) return made.error();
-  leaf_ = std::make_unique<Leaf>(made.Take());
-  // Who comes by way of another's namespaces may not see the leaf, so he waits to be moved.
-  placing_ = plan_.mode == Mode::enter;
-  if (placing_) plan_.auto_proceed = false;
-  return {};
-}
-
 void Session::Launch() {
   if (plan_.cgroup.wanted) {
-    const Status made = MakeLeaf();
+    const Status made = tree_.MakeLeaf(context_.leaves, plan_.cgroup);
     if (!made.ok()) return Fail(made.error());
+    // Who comes by way of another's namespaces may not see the leaf, so he waits to be moved.
+    placing_ = plan_.mode == Mode::enter;
+    if (placing_) plan_.auto_proceed = false;
   }
   streams_.OpenPipes(&stdio_, plan_.window);
   int stdio[3];
@@ -82,7 +75,7 @@ void Session::Launch() {
   }
   Launcher& launcher = context_.workload.launcher;
   Result<Launched> launched = plan_.mode == Mode::spawn
-                                  ? launcher.Spawn(plan_, stdio, leaf_ ? leaf_->fd() : -1)
+                                  ? launcher.Spawn(plan_, stdio, tree_.cgroup())
                                   : launcher.Enter(plan_, stdio, target_.get(), join_);
   target_.Reset();
   if (!launched.ok()) return Fail(launched.error());
@@ -111,10 +104,10 @@ void Session::OnReady(pid_t ns_pid) {
 }
 
 bool Session::Place() {
-  const Status placed = leaf_->Place(workload_.host_pid());
+  const Status placed = tree_.Place();
   if (!placed.ok()) {
     OnFailed(placed.error());
-    Kill();
+    tree_.Kill();
     return false;
   }
   if (checkpoint_.passed()) workload_.Order(Checkpoint::ProceedRecord());
@@ -142,20 +135,16 @@ void Session::OnRunning() {
   const Status heard = streams_.Start();
   if (heard.ok()) return;
   error_ = heard.error();
-  Kill();
+  tree_.Kill();
 }
 
 void Session::OnEnd(const End& end) {
   end_ = end;
   timer_.Reset();
-  pausing_.reset();
-  if (!leaf_) return OnLeafGone();
-  leaf_end_ = std::make_unique<LeafEnd>(context_.workload.loop, leaf_.get(),
-                                        Handler::To<&Session::OnLeafGone>(this));
-  leaf_end_->Begin();
+  tree_.End();
 }
 
-void Session::OnLeafGone() {
+void Session::OnTreeGone() {
   draining_ = true;
   streams_.Drain(plan_.drain_ms);
 }
@@ -187,7 +176,7 @@ void Session::Finish() {
 
 void Session::Fail(const Error& error) {
   SayReady();
-  leaf_.reset();
+  tree_.Close();
   outcome_ = OutcomeOf(error.stage);
   events_.Failed(error);
   Close();
@@ -201,7 +190,7 @@ void Session::Close() {
   streams_.Close();
   stdio_ = StdioFds();
   context_.links.Drop(key_);
-  count_.reset();
+  tree_.Close();
   if (spare_ != 0) context_.spares.Remove(std::exchange(spare_, 0));
 }
 
@@ -227,7 +216,7 @@ void Session::Handle(const Proceed& proceed) {
   if (checkpoint_.closed() && !checkpoint_.passed()) {
     checkpoint_.Pass();
     error_ = checkpoint_.closed();
-    return workload_.started() ? Kill() : Finish();
+    return workload_.started() ? tree_.Kill() : Finish();
   }
   if (state_ == SessionState::ready) {
     state_ = SessionState::proceeding;
@@ -239,24 +228,13 @@ void Session::Handle(const Proceed& proceed) {
 void Session::Handle(const Abort&) {
   if (state_ != SessionState::running) aborting_ = true;
   if (!workload_.started()) return Finish();
-  if (!end_) Kill();
-}
-
-void Session::Kill() {
-  if (leaf_) leaf_->Kill();
-  workload_.Kill();
-}
-
-// Whoever froze it: a signal is to be acted upon.
-void Session::Thaw() {
-  if (leaf_) leaf_->Freeze(false);
-  if (pausing_) pausing_->Release();
+  if (!end_) tree_.Kill();
 }
 
 void Session::Handle(const Signal& signal) {
   if (state_ == SessionState::running) {
     workload_.Signal(signal.number);
-    if (signal.number == SIGTERM) Thaw();
+    if (signal.number == SIGTERM) tree_.Thaw();
   } else if (signals_.size() < kMaxSignals) {
     signals_.push_back(signal.number);
   } else {
@@ -299,12 +277,7 @@ void Session::Handle(const Ack& ack) { Stream(CommandName::ack, ack); }
 
 void Session::AskPausing(CommandName what) {
   if (state_ != SessionState::running || end_) return Refuse(EBUSY, Name(what));
-  const WorkloadContext& context = context_.workload;
-  if (!pausing_) {
-    pausing_ =
-        std::make_unique<Pausing>(context.loop, context.launcher.proc_fd(), leaf_.get(), events_);
-  }
-  if (const int code = pausing_->Ask(what, workload_.tree())) Refuse(code, Name(what));
+  if (const int code = tree_.AskPausing(what)) Refuse(code, Name(what));
 }
 
 void Session::Handle(const Pause&) { AskPausing(CommandName::pause); }
@@ -312,22 +285,8 @@ void Session::Handle(const Pause&) { AskPausing(CommandName::pause); }
 void Session::Handle(const Resume&) { AskPausing(CommandName::resume); }
 
 void Session::Handle(const Stats&) {
-  if (workload_.host_pid() == 0 || end_) return Refuse(EBUSY, Name(CommandName::stats));
-  ++stats_asked_;
-  if (!count_) {
-    count_ =
-        std::make_unique<TreeCount>(context_.workload.loop, Handler::To<&Session::OnCounted>(this));
-  }
-  count_->Start(context_.workload.launcher.proc_fd(), workload_.tree(), workload_.host_pid(),
-                leaf_.get());
-}
-
-void Session::OnCounted() {
-  SessionStats stats;
-  stats.tree = count_->use();
-  if (leaf_) stats.tree.cpu_us = leaf_->cpu_us();
-  stats.bytes = streams_.bytes();
-  for (size_t asked = std::exchange(stats_asked_, 0); asked > 0; --asked) events_.Stats(stats);
+  const int code = end_ ? EBUSY : tree_.AskStats();
+  if (code != 0) Refuse(code, Name(CommandName::stats));
 }
 
 void Session::OnPaused() { context_.notices.paused.push_back(key_); }
@@ -348,11 +307,11 @@ void Session::Orphan() {
     state_ = SessionState::ended;
     return context_.notices.ended.push_back(key_);
   }
-  if (workload_.IgnoresTerm()) return Kill();
+  if (workload_.IgnoresTerm()) return tree_.Kill();
   workload_.Signal(SIGTERM);
-  Thaw();
-  timer_ =
-      context_.workload.loop.After(plan_.orphan_policy.grace_ms, Handler::To<&Session::Kill>(this));
+  tree_.Thaw();
+  timer_ = context_.workload.loop.After(plan_.orphan_policy.grace_ms,
+                                        Handler::To<&SessionTree::Kill>(&tree_));
 }
 
 }  // namespace linx

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -14,14 +13,12 @@
 #include "checkpoint.h"
 #include "command.h"
 #include "events.h"
-#include "leaf_end.h"
 #include "leaves.h"
-#include "pausing.h"
 #include "request.h"
+#include "session_tree.h"
 #include "spare_table.h"
 #include "stdio_fds.h"
 #include "streams.h"
-#include "tree_count.h"
 #include "workload.h"
 
 namespace linx {
@@ -56,7 +53,9 @@ class Session final : private WorkloadListener {
         checkpoint_(plan_.fail_closed),
         streams_(context.workload.loop, events, Handler::To<&Session::OnPaused>(this),
                  Handler::To<&Session::Finish>(this)),
-        workload_(context.workload, this) {}
+        workload_(context.workload, this),
+        tree_(context.workload, workload_, streams_, events,
+              Handler::To<&Session::OnTreeGone>(this)) {}
 
   // `target` pins the process to enter where another session named it; otherwise the plan's pid is
   // opened. The session may be over when this returns.
@@ -116,13 +115,9 @@ class Session final : private WorkloadListener {
   void OnPaused();
   void Finish();
   void SayUsage();
-  void OnCounted();
   void AskPausing(CommandName what);
-  Status MakeLeaf();
   bool Place();
-  void OnLeafGone();
-  void Kill();
-  void Thaw();
+  void OnTreeGone();
   void Fail(const Error& error);
   void Close();
 
@@ -140,6 +135,7 @@ class Session final : private WorkloadListener {
   EventLoop::Timer timer_;  // to connect again, or for the grace to be over
   int connects_left_;
   Workload workload_;
+  SessionTree tree_;
   std::deque<int> signals_;
   pid_t spare_ = 0;
   pid_t child_pid_ = 0;
@@ -148,13 +144,8 @@ class Session final : private WorkloadListener {
   std::optional<End> end_;
   bool ready_due_ = false;
   bool aborting_ = false;  // before running
-  std::unique_ptr<TreeCount> count_;
-  size_t stats_asked_ = 0;
-  std::unique_ptr<Leaf> leaf_;  // none where there is no cgroup
-  std::unique_ptr<LeafEnd> leaf_end_;
-  std::unique_ptr<Pausing> pausing_;  // none where it was never asked for
-  bool placing_ = false;              // into the leaf, once the child is parked
-  bool draining_ = false;             // after the end
+  bool placing_ = false;   // into its cgroup, once the child is parked
+  bool draining_ = false;  // after the end
 };
 
 }  // namespace linx

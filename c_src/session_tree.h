@@ -1,0 +1,66 @@
+// What concerns all processes of a session at once: their cgroup, if they have one, their pauses,
+// and what they use.
+#ifndef LINX_SESSION_TREE_H_
+#define LINX_SESSION_TREE_H_
+
+#include <memory>
+
+#include "events.h"
+#include "leaf_end.h"
+#include "leaves.h"
+#include "pausing.h"
+#include "streams.h"
+#include "tree_count.h"
+#include "workload.h"
+
+namespace linx {
+
+class SessionTree {
+ public:
+  // `on_gone` is called when End has come to its end, also from within it.
+  SessionTree(WorkloadContext context, Workload& workload, const Streams& streams, Events events,
+              Handler on_gone)
+      : context_(context),
+        workload_(workload),
+        streams_(streams),
+        events_(events),
+        on_gone_(on_gone) {}
+
+  // Errors: as Leaves::Make.
+  Status MakeLeaf(Leaves& leaves, const CgroupWish& wish);
+  // What the workload is to be born in; -1 where there is no leaf.
+  int cgroup() const { return leaf_ ? leaf_->fd() : -1; }
+  // Moves the parked workload there. Errors: cgroup_procs.
+  Status Place() const { return leaf_->Place(workload_.host_pid()); }
+
+  // Each answers an errno, and 0 where the answer is said sooner or later.
+  int AskPausing(CommandName what);
+  int AskStats();
+
+  void Kill();
+  // Lets all go on, whoever stopped or froze them, for a signal that they are to act upon.
+  void Thaw();
+  // The workload is dead: who is left in the leaf is killed, and it is removed.
+  void End();
+  // Nothing more is said. A leaf that is still there goes unless somebody is in it.
+  void Close();
+
+ private:
+  void OnCounted();
+
+  WorkloadContext context_;
+  Workload& workload_;
+  const Streams& streams_;
+  Events events_;
+  const Handler on_gone_;
+  // Each is made when it is needed first.
+  std::unique_ptr<Leaf> leaf_;
+  std::unique_ptr<LeafEnd> leaf_end_;
+  std::unique_ptr<Pausing> pausing_;
+  std::unique_ptr<TreeCount> count_;
+  size_t stats_asked_ = 0;
+};
+
+}  // namespace linx
+
+#endif  // LINX_SESSION_TREE_H_
