@@ -43,9 +43,10 @@ defmodule Linx.Integration.EndingTest do
 
     test "when the owner dies" do
       {session, socket} = heard(kill: 10)
+      monitor = Process.monitor(session)
       :ok = Linx.Process.set_owner(session, spawn(fn -> :ok end))
       assert read_all(socket, "") == "usr1\n"
-      assert reason_of_end(session) == :normal
+      assert_receive {:DOWN, ^monitor, :process, ^session, :normal}
     end
 
     test "when the session is killed" do
