@@ -36,7 +36,9 @@ void CheckPlan(const Plan& plan) {
   }
   Require(plan.uid != UINT32_MAX && plan.gid != UINT32_MAX);
   Require(plan.window != 0u && plan.drain_ms <= INT32_MAX);
-  Require(IsString(plan.cgroup.parent) && plan.cgroup.parent.find("..") == std::string::npos);
+  const std::string below = "/" + plan.cgroup.parent + "/";
+  Require(IsString(below) && below.find("/../") == below.npos && below.find("/./") == below.npos);
+  Require(below == "//" || below.find("//") == below.npos);
   for (const Rlimit& limit : plan.limits.rlimits) Require(limit.soft <= limit.hard);
   Require(plan.limits.rlimits.size() <= kRlimitCount && plan.limits.umask.value_or(0) <= 0777);
   Require((plan.mode == Mode::enter) == (plan.target > 0 || plan.target_session.has_value()));
