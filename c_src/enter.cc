@@ -1,7 +1,6 @@
 #include "enter.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -11,6 +10,7 @@
 
 #include "channel.h"
 #include "clone.h"
+#include "pidfd.h"
 #include "proc_stat.h"
 #include "raw_syscall.h"
 
@@ -35,11 +35,6 @@ constexpr JoinableNamespace kNamespaces[] = {
     {CLONE_NEWNET, "net", Stage::open_ns_net, Stage::setns_net},
     {CLONE_NEWTIME, "time", Stage::open_ns_time, Stage::setns_time},
 };
-
-bool HasExited(int pidfd) {
-  struct pollfd fd = {pidfd, POLLIN, 0};
-  return poll(&fd, 1, 0) > 0;
-}
 
 [[noreturn]] void Fail(const EnterPlan& plan, Stage stage, long code) {
   Report report = {};

@@ -21,7 +21,7 @@ struct IdleInit {
 
 class IdleInits {
  public:
-  // An idle one takes some 30 kB of memory.
+  // An idle one takes some 40 kB of memory.
   static constexpr size_t kMax = 4;
 
   IdleInits() = default;

@@ -1,23 +1,18 @@
 #include "workload.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "descendants.h"
+#include "pidfd.h"
 #include "proc_stat.h"
-#include "raw_syscall.h"
+#include "reports.h"
 #include "strays.h"
-
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
 
 namespace linx {
 namespace {
@@ -25,23 +20,6 @@ namespace {
 constexpr uint32_t kKillTickMs = 100;
 // An init that has not finished by then is stopped, starved or worse.
 constexpr int kInitTicks = 20;
-
-long SendSignal(int pidfd, int number) {
-  return raw::Call(SYS_pidfd_send_signal, pidfd, number, nullptr, 0);
-}
-
-bool HasExited(int pidfd) {
-  struct pollfd fd = {pidfd, POLLIN, 0};
-  return poll(&fd, 1, 0) > 0;
-}
-
-// 1: dead, 0: alive, -1: not (or no longer) a child of the agent.
-int Wait(int pidfd, siginfo_t* info, int options, struct rusage* use = nullptr) {
-  info->si_pid = 0;
-  // libc's waitid(3) does not pass the rusage on.
-  if (raw::Call(SYS_waitid, P_PIDFD, pidfd, info, WEXITED | WNOHANG | options, use) < 0) return -1;
-  return info->si_pid != 0 ? 1 : 0;
-}
 
 // Of a helper or init: it said why it could make nothing.
 bool GaveUp(const siginfo_t& info) {
@@ -51,34 +29,6 @@ bool GaveUp(const siginfo_t& info) {
 End EndOf(int code, int status, bool execed, uint64_t at_us, const Usage& usage) {
   return {code == CLD_EXITED ? End::Kind::exited : End::Kind::signaled, status, execed, at_us,
           usage};
-}
-
-Error ErrorOf(const Report& report) {
-  if (report.stage != Stage::rlimits) return Error::Of(report.stage, report.code);
-  const auto name = Name(static_cast<RlimitName>(report.element));
-  return Error::Of(report.stage, report.code, std::string(name));
-}
-
-enum class Got : uint8_t { message, nothing, closed };
-
-Got Receive(int fd, Report* report, UniqueFd* passed) {
-  struct iovec data = {report, sizeof(*report)};
-  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-  struct msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  const ssize_t n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  if (n < 0) return errno == EAGAIN || errno == EINTR ? Got::nothing : Got::closed;
-  for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_type != SCM_RIGHTS) continue;
-    int received;
-    std::memcpy(&received, CMSG_DATA(header), sizeof(received));
-    *passed = MoveHigh(UniqueFd(received));
-  }
-  return n == static_cast<ssize_t>(sizeof(*report)) ? Got::message : Got::closed;
 }
 
 }  // namespace
@@ -233,7 +183,7 @@ void Workload::DrainControl() {
   while (control_) {
     Report report;
     UniqueFd fd;
-    const Got got = Receive(control_.get(), &report, &fd);
+    const Got got = ReceiveReport(control_.get(), &report, &fd);
     if (got == Got::message) Take(report, std::move(fd));
     if (got == Got::closed) {
       control_watch_.Reset();
@@ -247,7 +197,7 @@ void Workload::DrainChannel() {
   while (channel_) {
     Report report;
     UniqueFd fd;
-    const Got got = Receive(channel_.get(), &report, &fd);
+    const Got got = ReceiveReport(channel_.get(), &report, &fd);
     if (got == Got::message) Take(report, std::move(fd));
     if (got == Got::closed) CloseChannel();
     if (got != Got::message) return;
@@ -306,7 +256,7 @@ bool Workload::Settle() {
 bool Workload::SettleHelper() {
   if (helper_.pid == 0) return true;
   siginfo_t info;
-  if (Wait(helper_.pidfd.get(), &info, 0) == 0) return false;
+  if (WaitFor(helper_.pidfd.get(), &info, 0) == 0) return false;
   DrainControl();
   helper_watch_.Reset();
   context_.launcher.Forget(helper_.pid);
@@ -338,7 +288,7 @@ bool Workload::DismissInit() {
 bool Workload::SettleInit() {
   if (init_.pid != 0 && !DismissInit()) {
     siginfo_t info;
-    if (Wait(init_.pidfd.get(), &info, 0) == 0) return false;
+    if (WaitFor(init_.pidfd.get(), &info, 0) == 0) return false;
     // Where it died before its first word nobody else holds the control's other end.
     lent_ = {};
     DrainControl();
@@ -366,7 +316,7 @@ bool Workload::SettleWorkload() {
   if (end_) return true;
   siginfo_t info;
   struct rusage use = {};
-  const int dead = Wait(workload_.get(), &info, WNOWAIT, &use);
+  const int dead = WaitFor(workload_.get(), &info, WNOWAIT, &use);
   if (dead == 0 || (dead < 0 && !HasExited(workload_.get()))) return false;
   DrainChannel();
   if (dead < 0) {
@@ -379,7 +329,7 @@ bool Workload::SettleWorkload() {
       (ReadProcStat(context_.launcher.proc_fd(), host_pid_, &stat) && stat.execed());
   end_ = EndOf(info.si_code, info.si_status, execed, MonotonicUs(), UsageOf(use, info.si_code));
   workload_watch_.Reset();
-  Wait(workload_.get(), &info, 0);
+  WaitFor(workload_.get(), &info, 0);
   return true;
 }
 

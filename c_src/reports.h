@@ -1,0 +1,27 @@
+// The agent's end of the channels from children, inits and enter helpers (see channel.h).
+#ifndef LINX_REPORTS_H_
+#define LINX_REPORTS_H_
+
+#include <cstdint>
+
+#include "channel.h"
+#include "result.h"
+#include "unique_fd.h"
+
+namespace linx {
+
+enum class Got : uint8_t {
+  message,
+  nothing,  // for now
+  closed,   // or a record that is none
+};
+
+// The next report, without waiting. A file descriptor that comes with it goes to `passed`.
+Got ReceiveReport(int channel, Report* report, UniqueFd* passed);
+
+// What a report of `failed` says, with its detail.
+Error ErrorOf(const Report& report);
+
+}  // namespace linx
+
+#endif  // LINX_REPORTS_H_

@@ -1,0 +1,62 @@
+#include "reports.h"
+
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "init.h"
+#include "test_channel.h"
+
+namespace linx {
+namespace {
+
+TEST_CASE("reports come one by one, with or without an fd, and then the end") {
+  test::Channel channel;
+  Report report = {};
+  UniqueFd passed;
+  CHECK(ReceiveReport(channel.ours.get(), &report, &passed) == Got::nothing);
+  Report sent = {};
+  sent.kind = Report::Kind::launched;
+  sent.pid = 7;
+  test::Pipe pipe;
+  REQUIRE(SendReport(channel.theirs.get(), sent, pipe.in.get()) == 0);
+  sent.pid = 8;
+  REQUIRE(SendReport(channel.theirs.get(), sent, -1) == 0);
+  channel.theirs.Reset();
+
+  CHECK(ReceiveReport(channel.ours.get(), &report, &passed) == Got::message);
+  CHECK(report.pid == 7);
+  // With the fds of sessions, out of the way of children.
+  CHECK(passed.get() >= kHighFds);
+  CHECK((fcntl(passed.get(), F_GETFD) & FD_CLOEXEC) != 0);
+  passed.Reset();
+  CHECK(ReceiveReport(channel.ours.get(), &report, &passed) == Got::message);
+  CHECK(report.pid == 8);
+  CHECK_FALSE(static_cast<bool>(passed));
+  CHECK(ReceiveReport(channel.ours.get(), &report, &passed) == Got::closed);
+}
+
+TEST_CASE("a record of another size is none") {
+  test::Channel channel;
+  CHECK(send(channel.theirs.get(), "x", 1, 0) == 1);
+  Report report;
+  UniqueFd passed;
+  CHECK(ReceiveReport(channel.ours.get(), &report, &passed) == Got::closed);
+}
+
+TEST_CASE("a failure names its stage, and of the rlimits which it was") {
+  Report report = {};
+  report.kind = Report::Kind::failed;
+  report.stage = Stage::execve;
+  report.code = ENOENT;
+  CHECK(ErrorOf(report).stage == Stage::execve);
+  CHECK(ErrorOf(report).code == ENOENT);
+  CHECK(ErrorOf(report).detail.empty());
+  report.stage = Stage::rlimits;
+  report.element = static_cast<int32_t>(RlimitName::nofile);
+  CHECK(ErrorOf(report).detail == "nofile");
+}
+
+}  // namespace
+}  // namespace linx
