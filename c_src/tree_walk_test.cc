@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <sys/prctl.h>
 
+#include <atomic>
 #include <map>
 #include <string>
 #include <thread>
@@ -110,12 +111,17 @@ TEST_CASE("everyone below is found once, and after his parent") {
 TEST_CASE("children of every thread are found") {
   Tree tree;
   tree.Start(3, [&] {
+    static std::atomic<int> forked = 0;
     for (int i = 0; i < 2; ++i) {
       std::thread([&] {
         if (fork() == 0) tree.TellAndStay();
+        ++forked;
         for (;;) pause();
       }).detach();
     }
+    // fork copies the fds before the memory: one that this thread closes in between would stay
+    // open.
+    while (forked < 2) std::this_thread::yield();
   });
   CHECK(WalkAll({tree.root.pid(), false}).size() == 3);
 }
