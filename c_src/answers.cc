@@ -5,11 +5,10 @@
 #include <string>
 
 #include "capabilities.h"
-#include "kernel_features.h"
 
 namespace linx {
 
-void SayHello(Outbox* outbox) {
+void SayHello(Outbox* outbox, const std::vector<Feature>& features) {
   TermWriter term = outbox->BeginFrame();
   term.Tuple(2);
   term.Atom(CommandName::hello);
@@ -19,7 +18,7 @@ void SayHello(Outbox* outbox) {
     map.Key(Field::version).Binary(LINX_VERSION);
     map.Key(Field::pid).Int(getpid());
     ListWriter list(map.Key(Field::features));
-    for (const Feature feature : Features()) list.Item().Atom(feature);
+    for (const Feature feature : features) list.Item().Atom(feature);
   }
   outbox->EndFrame();
 }

@@ -9,6 +9,7 @@
 
 #include "frame.h"
 #include "process_use.h"
+#include "protocol.h"
 
 namespace linx {
 
@@ -20,7 +21,7 @@ struct AgentStats {
   std::vector<pid_t> pids;  // of the workloads
 };
 
-void SayHello(Outbox* outbox);
+void SayHello(Outbox* outbox, const std::vector<Feature>& features);
 void SayStats(Outbox* outbox, const AgentStats& stats);
 // libcap's names.
 void SayCapabilities(Outbox* outbox);

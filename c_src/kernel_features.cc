@@ -5,7 +5,6 @@
 
 #include <cerrno>
 
-#include "leaves.h"
 #include "raw_syscall.h"
 #include "sealed_self.h"
 
@@ -18,7 +17,9 @@ bool Knows(long nr) { return raw::Call(nr, -1, 0, 0, 0, 0) != -ENOSYS; }
 // landlock_create_ruleset(2) with LANDLOCK_CREATE_RULESET_VERSION answers the ABI.
 bool HasLandlock() { return raw::Call(SYS_landlock_create_ruleset, nullptr, 0, 1) > 0; }
 
-std::vector<Feature> Probe() {
+}  // namespace
+
+std::vector<Feature> Features(Leaves& leaves) {
   std::vector<Feature> features;
   if (raw::Call(SYS_clone3, nullptr, 0) != -ENOSYS) features.push_back(Feature::clone3);
   if (Knows(SYS_pidfd_open)) features.push_back(Feature::pidfd);
@@ -27,15 +28,8 @@ std::vector<Feature> Probe() {
   // SECCOMP_GET_ACTION_AVAIL without an argument is EFAULT where seccomp filters are built in.
   if (raw::Call(SYS_seccomp, 2, 0, nullptr) == -EFAULT) features.push_back(Feature::seccomp);
   if (HasLandlock()) features.push_back(Feature::landlock);
-  if (CanMakeLeaves()) features.push_back(Feature::cgroup2);
+  if (leaves.CanMake()) features.push_back(Feature::cgroup2);
   if (RunsSealed()) features.push_back(Feature::sealed_self);
-  return features;
-}
-
-}  // namespace
-
-const std::vector<Feature>& Features() {
-  static const std::vector<Feature> features = Probe();
   return features;
 }
 

@@ -9,7 +9,13 @@
 namespace linx {
 namespace {
 
-bool Has(Feature feature) { return std::count(Features().begin(), Features().end(), feature) == 1; }
+const std::vector<Feature>& All() {
+  static Leaves leaves(*LeafParents::Create());
+  static const std::vector<Feature> all = Features(leaves);
+  return all;
+}
+
+bool Has(Feature feature) { return std::count(All().begin(), All().end(), feature) == 1; }
 
 TEST_CASE("what is said to be there works") {
   if (Has(Feature::pidfd)) {
@@ -22,7 +28,7 @@ TEST_CASE("what is said to be there works") {
 }
 
 TEST_CASE("each feature is named once") {
-  for (const Feature feature : Features()) {
+  for (const Feature feature : All()) {
     CAPTURE(Name(feature));
     CHECK(Has(feature));
   }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+
 namespace linx {
 
 Result<Leaf> Leaves::Make(const CgroupWish& wish) {
@@ -27,13 +28,6 @@ Result<Leaf> Leaves::Make(const CgroupWish& wish) {
       return leaf;
     }
   }
-}
-
-bool CanMakeLeaves() {
-  const Result<CgroupTree> tree = ReadCgroupTree();
-  if (!tree.ok()) return false;
-  const Result<std::string> path = LeafParent(tree.value(), {});
-  return path.ok() && Leaf::Make(path.value(), LeafName(getpid(), 0)).ok();
 }
 
 }  // namespace linx

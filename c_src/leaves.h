@@ -21,15 +21,14 @@ class Leaves {
   // Errors: cgroup_open, cgroup_mkdir. Before the first leaf of a directory what dead agents have
   // left there is removed.
   Result<Leaf> Make(const CgroupWish& wish);
+  // Whether a leaf can be made below the agent's own cgroup: by making one.
+  bool CanMake() { return Make({}).ok(); }
 
  private:
   LeafParents& parents_;
   std::optional<CgroupTree> tree_;
   uint64_t made_ = 0;
 };
-
-// Whether a leaf can be made below the agent's own cgroup.
-bool CanMakeLeaves();
 
 }  // namespace linx
 

@@ -9,6 +9,7 @@
 #include "answers.h"
 #include "command.h"
 #include "envelope.h"
+#include "kernel_features.h"
 #include "request.h"
 #include "seccomp_rules.h"
 
@@ -145,7 +146,7 @@ bool SessionTable::TakeHello(TermReader reader) {
     return false;
   }
   form_ = Form::envelope;
-  SayHello(&outbox_);
+  SayHello(&outbox_, Features(leaves_));
   return true;
 }
 

@@ -127,11 +127,18 @@ void Workload::Kill() {
     // Whatever they have made and not yet announced finds its channel shut and exits.
     shutdown(channel_.get(), SHUT_RDWR);
     if (helper_.pidfd) SendSignal(helper_.pidfd.get(), SIGKILL);
-    if (init_.pidfd) SendSignal(init_.pidfd.get(), SIGKILL);
+    KillInit();
   }
   if (!kill_timer_) {
     kill_timer_ = context_.loop.After(kKillTickMs, Handler::To<&Workload::OnKillTick>(this));
   }
+}
+
+// It will not serve again, even where it has said its last word before it dies.
+void Workload::KillInit() {
+  if (!init_.pidfd) return;
+  image_ = nullptr;
+  SendSignal(init_.pidfd.get(), SIGKILL);
 }
 
 void Workload::OnKillTick() {
@@ -139,8 +146,11 @@ void Workload::OnKillTick() {
   for (const pid_t pid : {host_pid_, init_.pid}) {
     if (pid != 0) ThawFreezer(context_.launcher.proc_fd(), pid);
   }
-  ++kill_ticks_;
-  if (init_.pidfd) SendSignal(init_.pidfd.get(), kill_ticks_ < kInitTicks ? SIGCONT : SIGKILL);
+  if (++kill_ticks_ >= kInitTicks) {
+    KillInit();
+  } else if (init_.pidfd) {
+    SendSignal(init_.pidfd.get(), SIGCONT);
+  }
   Kill();
 }
 
@@ -270,13 +280,13 @@ bool Workload::SettleHelper() {
   return true;
 }
 
-// One that has said its last word has nothing left to do. It serves again unless it may be dying of
-// a SIGKILL; then, and where it cannot, its channel's end ends it. False where it must be awaited.
+// One that has said its last word has nothing left to do. It serves again, or where it cannot, its
+// channel's end ends it. False where it must be awaited.
 bool Workload::DismissInit() {
   if (!end_ || !control_) return false;
   control_watch_.Reset();
   IdleInit init{std::move(init_), std::move(control_)};
-  if (kill_ticks_ < kInitTicks && context_.launcher.Recycle(&init, image_)) {
+  if (context_.launcher.Recycle(&init, image_)) {
     init_watch_.Reset();
     init_ = {};
     return true;

@@ -88,6 +88,7 @@ class Workload {
   void OnControl();
   void OnExit();
   void OnKillTick();
+  void KillInit();
   // Reaps what has died and draws the conclusions. False where it called OnEnd: `this` may be gone.
   bool Settle();
 
@@ -119,7 +120,7 @@ class Workload {
   UniqueFd channel_, control_;
   std::array<UniqueFd, 2> lent_;
   Region shared_;
-  const char* image_ = nullptr;  // see Launched
+  const char* image_ = nullptr;  // see Launched; none once the init is to die
   EventLoop::Watch channel_watch_, control_watch_, helper_watch_, init_watch_, workload_watch_;
   EventLoop::Timer kill_timer_;
 

@@ -117,13 +117,20 @@ defmodule Linx.Test.Leftovers do
 
   @doc """
   Whether something is another run's. The first number in its name is the pid of who made it: here
-  that of a live process which is none of this run's.
+  that of a live process which is none of this run's. One that nobody has reaped is dead as well.
   """
   @spec foreign?(String.t()) :: boolean
   def foreign?(name) do
     case Regex.run(~r/\d+/, name) do
-      [pid] -> pid != System.pid() and File.exists?("/proc/#{pid}") and not marked?(pid)
+      [pid] -> pid != System.pid() and alive?(pid) and not marked?(pid)
       nil -> false
+    end
+  end
+
+  defp alive?(pid) do
+    case File.read("/proc/#{pid}/stat") do
+      {:ok, stat} -> not (stat =~ ~r/^\d+ \(.*\) [ZX]/s)
+      {:error, _} -> false
     end
   end
 
