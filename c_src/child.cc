@@ -135,6 +135,13 @@ void ServeCheckpoint(Child* child) {
   }
 }
 
+long MakeAllMounts(Child* child) {
+  MountFailure failed;
+  const long rc = MakeMounts(child->plan.mounts, &failed);
+  if (rc < 0) Fail(child->plan.channel, failed.stage, rc, failed.element);
+  return 0;
+}
+
 long SetAllRlimits(Child* child) {
   RlimitName failed;
   const long rc = SetRlimits(child->plan.limits, &failed);
@@ -184,6 +191,13 @@ long ApplyDeferredCaps(Child* child) {
   Stage stage = Stage::cap_set_thread;
   const long rc = child->orders.ApplyCaps(&stage);
   if (rc < 0) Fail(child->plan.channel, stage, rc);
+  return 0;
+}
+
+long RestrictByLandlock(Child* child) {
+  int32_t element = 0;
+  const long rc = Restrict(child->plan.landlock, &element);
+  if (rc < 0) Fail(child->plan.channel, Stage::landlock, rc, element);
   return 0;
 }
 
@@ -245,16 +259,27 @@ constexpr Step kUntilReady[] = {
     {Stage::ready_frame, ReportReady},
 };
 
+// A step that is wholly its facility's.
+template <auto kPart, auto kRun>
+constexpr auto kOf = [](Child* child) { return kRun(child->plan.*kPart); };
+
 constexpr Step kAfterProceed[] = {
+    {Stage::time_offsets, kOf<&ChildPlan::surroundings, SetTimeOffsets>},
+    {Stage::hostname, kOf<&ChildPlan::surroundings, SetHostname>},
+    {Stage::domainname, kOf<&ChildPlan::surroundings, SetDomainname>},
+    {Stage::loopback, kOf<&ChildPlan::surroundings, RaiseLoopback>},
+    {Stage::oom_score_adj, kOf<&ChildPlan::surroundings, SetOomScoreAdj>},
+    {Stage::mount, MakeAllMounts},
     {Stage::rlimits, SetAllRlimits},
-    {Stage::nice, [](Child* child) { return SetNice(child->plan.limits); }},
-    {Stage::cpus, [](Child* child) { return SetCpus(child->plan.limits); }},
-    {Stage::umask, [](Child* child) { return SetUmask(child->plan.limits); }},
+    {Stage::nice, kOf<&ChildPlan::limits, SetNice>},
+    {Stage::cpus, kOf<&ChildPlan::limits, SetCpus>},
+    {Stage::umask, kOf<&ChildPlan::limits, SetUmask>},
     {Stage::groups, SetGroups},
     {Stage::gid, SetGid},
     {Stage::uid, SetUid},
     {Stage::pdeathsig, RearmDeathSignal},
     {Stage::cap_set_thread, ApplyDeferredCaps},
+    {Stage::landlock, RestrictByLandlock},
     {Stage::stdio, SetStdio},
     {Stage::chdir, ChangeDirectory},
     {Stage::execve, CheckExecutable},

@@ -11,7 +11,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "landlock.h"
+#include "mounts.h"
 #include "process_limits.h"
+#include "surroundings.h"
 
 namespace linx {
 
@@ -24,6 +27,9 @@ struct ChildPlan {
   const uint32_t* groups = nullptr;
   size_t group_count = 0;
   ChildLimits limits;
+  ChildSurroundings surroundings;
+  ChildMounts mounts;
+  ChildLandlock landlock;
   int channel = -1;             // SOCK_SEQPACKET to the agent, see channel.h
   int stdio[3] = {-1, -1, -1};  // what becomes fd 0, 1, 2; -1: as it is
   uint32_t uid = 0, gid = 0;

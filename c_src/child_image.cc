@@ -16,31 +16,18 @@ size_t StringsSize(const std::vector<std::string>& strings) {
   return size;
 }
 
-char* CopyString(const std::string& text, Region* region) {
-  char* copy = region->Take(text.size() + 1, 1);
-  std::memcpy(copy, text.c_str(), text.size() + 1);
-  return copy;
-}
-
 char* const* CopyStrings(const std::vector<std::string>& strings, Region* region) {
   char** list = region->TakeArray<char*>(strings.size() + 1);
-  for (size_t i = 0; i < strings.size(); ++i) list[i] = CopyString(strings[i], region);
+  for (size_t i = 0; i < strings.size(); ++i) list[i] = region->Copy(strings[i]);
   list[strings.size()] = nullptr;
   return list;
 }
 
-template <typename T>
-const T* CopyArray(const std::vector<T>& list, Region* region) {
-  T* copy = region->TakeArray<T>(list.size());
-  std::copy(list.begin(), list.end(), copy);
-  return copy;
-}
-
 ChildLimits CopyLimits(const Limits& limits, Region* region) {
   ChildLimits copy;
-  copy.rlimits = CopyArray(limits.rlimits, region);
+  copy.rlimits = region->Copy(limits.rlimits);
   copy.rlimit_count = limits.rlimits.size();
-  copy.cpus = CopyArray(limits.cpus, region);
+  copy.cpus = region->Copy(limits.cpus);
   copy.cpu_words = limits.cpus.size();
   copy.nice = limits.nice.value_or(0);
   copy.umask = limits.umask.value_or(0);
@@ -59,20 +46,24 @@ size_t ChildImageSize(const Plan& plan) {
   if (plan.groups) size += plan.groups->size() * sizeof(uint32_t);
   size += plan.limits.rlimits.size() * sizeof(Rlimit);
   size += plan.limits.cpus.size() * sizeof(uint64_t);
+  size += SizeOf(plan.surroundings) + SizeOf(plan.mounts) + SizeOf(plan.landlock);
   return size;
 }
 
 ChildPlan* CopyPlan(const Plan& plan, Region* region) {
   auto* child = new (region->TakeArray<ChildPlan>(1)) ChildPlan();
   child->argv = CopyStrings(plan.argv, region);
-  child->path = plan.path ? CopyString(*plan.path, region) : child->argv[0];
+  child->path = plan.path ? region->Copy(*plan.path) : child->argv[0];
   child->envp = plan.env ? CopyStrings(*plan.env, region) : environ;
-  if (plan.cwd) child->cwd = CopyString(*plan.cwd, region);
+  if (plan.cwd) child->cwd = region->Copy(*plan.cwd);
   if (plan.groups) {
-    child->groups = CopyArray(*plan.groups, region);
+    child->groups = region->Copy(*plan.groups);
     child->group_count = plan.groups->size();
   }
   child->limits = CopyLimits(plan.limits, region);
+  child->surroundings = Copy(plan.surroundings, region);
+  child->mounts = Copy(plan.mounts, region);
+  child->landlock = Copy(plan.landlock, region);
   child->set_uid = plan.uid.has_value();
   child->uid = plan.uid.value_or(0);
   child->set_gid = plan.gid.has_value();

@@ -3,8 +3,12 @@
 #ifndef LINX_LAUNCH_MEMORY_H_
 #define LINX_LAUNCH_MEMORY_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
 
 namespace linx {
 
@@ -30,6 +34,19 @@ class Region {
   template <typename T>
   T* TakeArray(size_t count) {
     return reinterpret_cast<T*>(Take(count * sizeof(T), alignof(T)));
+  }
+
+  // With the NUL.
+  char* Copy(const std::string& text) {
+    char* copy = Take(text.size() + 1, 1);
+    std::memcpy(copy, text.c_str(), text.size() + 1);
+    return copy;
+  }
+  template <typename T>
+  T* Copy(const std::vector<T>& list) {
+    T* copy = TakeArray<T>(list.size());
+    std::copy(list.begin(), list.end(), copy);
+    return copy;
   }
 
   char* base() const { return base_; }

@@ -4,7 +4,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <string>
 #include <utility>
 
 namespace linx {
@@ -27,12 +26,6 @@ Got ReceiveReport(int channel, Report* report, UniqueFd* passed) {
     *passed = MoveHigh(UniqueFd(received));
   }
   return n == static_cast<ssize_t>(sizeof(*report)) ? Got::message : Got::closed;
-}
-
-Error ErrorOf(const Report& report) {
-  if (report.stage != Stage::rlimits) return Error::Of(report.stage, report.code);
-  const auto name = Name(static_cast<RlimitName>(report.element));
-  return Error::Of(report.stage, report.code, std::string(name));
 }
 
 }  // namespace linx

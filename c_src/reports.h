@@ -5,7 +5,6 @@
 #include <cstdint>
 
 #include "channel.h"
-#include "result.h"
 #include "unique_fd.h"
 
 namespace linx {
@@ -18,9 +17,6 @@ enum class Got : uint8_t {
 
 // The next report, without waiting. A file descriptor that comes with it goes to `passed`.
 Got ReceiveReport(int channel, Report* report, UniqueFd* passed);
-
-// What a report of `failed` says, with its detail.
-Error ErrorOf(const Report& report);
 
 }  // namespace linx
 

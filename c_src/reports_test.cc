@@ -45,18 +45,5 @@ TEST_CASE("a record of another size is none") {
   CHECK(ReceiveReport(channel.ours.get(), &report, &passed) == Got::closed);
 }
 
-TEST_CASE("a failure names its stage, and of the rlimits which it was") {
-  Report report = {};
-  report.kind = Report::Kind::failed;
-  report.stage = Stage::execve;
-  report.code = ENOENT;
-  CHECK(ErrorOf(report).stage == Stage::execve);
-  CHECK(ErrorOf(report).code == ENOENT);
-  CHECK(ErrorOf(report).detail.empty());
-  report.stage = Stage::rlimits;
-  report.element = static_cast<int32_t>(RlimitName::nofile);
-  CHECK(ErrorOf(report).detail == "nofile");
-}
-
 }  // namespace
 }  // namespace linx

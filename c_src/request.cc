@@ -137,10 +137,10 @@ bool ReadDrainMs(TermReader& reader, Plan& plan) {
   return true;
 }
 
-// What process_limits.h reads.
-template <bool (*kRead)(TermReader&, Limits*)>
-bool ReadLimit(TermReader& reader, Plan& plan) {
-  return kRead(reader, &plan.limits);
+// What the facility reads whose part of the plan it is.
+template <auto kPart, auto kRead>
+bool ReadPart(TermReader& reader, Plan& plan) {
+  return kRead(reader, &(plan.*kPart));
 }
 
 constexpr char kArgvExpected[] =
@@ -173,10 +173,26 @@ constexpr KeyReader kReaders[] = {
     {Key::window, ReadWindow, "1..1073741824"},
     {Key::drain_ms, ReadDrainMs, "0..2147483647"},
     {Key::path, ReadPath, "an absolute path without NUL"},
-    {Key::rlimits, ReadLimit<ReadRlimits>, kExpectedRlimits},
-    {Key::nice, ReadLimit<ReadNice>, kExpectedNice},
-    {Key::umask, ReadLimit<ReadUmask>, kExpectedUmask},
-    {Key::cpus, ReadLimit<ReadCpus>, kExpectedCpus},
+    {Key::rlimits, ReadPart<&Plan::limits, ReadRlimits>, kExpectedRlimits},
+    {Key::nice, ReadPart<&Plan::limits, ReadNice>, kExpectedNice},
+    {Key::umask, ReadPart<&Plan::limits, ReadUmask>, kExpectedUmask},
+    {Key::cpus, ReadPart<&Plan::limits, ReadCpus>, kExpectedCpus},
+    {Key::oom_score_adj, ReadPart<&Plan::surroundings, ReadOomScoreAdj>, kExpectedOomScoreAdj},
+    {Key::uid_map, ReadPart<&Plan::id_maps, ReadUidMap>, kExpectedIdMap},
+    {Key::gid_map, ReadPart<&Plan::id_maps, ReadGidMap>, kExpectedIdMap},
+    {Key::setgroups, ReadPart<&Plan::id_maps, ReadSetgroups>, kExpectedSetgroups},
+    {Key::hostname, ReadPart<&Plan::surroundings, ReadHostname>, kExpectedHostname},
+    {Key::domainname, ReadPart<&Plan::surroundings, ReadDomainname>, kExpectedHostname},
+    {Key::loopback, ReadPart<&Plan::surroundings, ReadLoopback>, "a boolean"},
+    {Key::time_offsets, ReadPart<&Plan::surroundings, ReadTimeOffsets>, kExpectedTimeOffsets},
+    {Key::root, ReadPart<&Plan::mounts, ReadRoot>, kExpectedRoot},
+    {Key::mounts, ReadPart<&Plan::mounts, ReadMounts>, kExpectedMounts},
+    {Key::capabilities, ReadPart<&Plan::privileges, ReadCapabilities>, kExpectedCapabilities},
+    {Key::securebits, ReadPart<&Plan::privileges, ReadSecurebits>, kExpectedSecurebits},
+    {Key::seccomp, ReadPart<&Plan::privileges, ReadSeccomp>, kExpectedSeccomp},
+    {Key::landlock, ReadPart<&Plan::landlock, ReadLandlock>, kExpectedLandlock},
+    {Key::cgroup_controls, ReadPart<&Plan::cgroup_controls, ReadCgroupControls>,
+     kExpectedCgroupControls},
 };
 constexpr size_t kKeyCount = sizeof kReaders / sizeof *kReaders;
 

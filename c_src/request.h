@@ -10,10 +10,16 @@
 #include <string>
 #include <vector>
 
+#include "cgroup_controls.h"
+#include "id_maps.h"
+#include "landlock.h"
+#include "mounts.h"
+#include "privileges.h"
 #include "process_limits.h"
 #include "protocol.h"
 #include "result.h"
 #include "stdio_request.h"
+#include "surroundings.h"
 #include "term_reader.h"
 
 namespace linx {
@@ -48,6 +54,12 @@ struct Plan {
   bool auto_proceed = false;
   bool init = false;
   Limits limits;
+  IdMaps id_maps;
+  Surroundings surroundings;
+  Mounts mounts;
+  Privileges privileges;
+  Landlock landlock;
+  CgroupControls cgroup_controls;
   std::optional<uint32_t> uid;
   std::optional<uint32_t> gid;
   std::optional<std::vector<uint32_t>> groups;
@@ -57,6 +69,8 @@ struct Plan {
   std::optional<uint32_t> window;  // bytes of an output that may wait for an ack; none: any number
   uint32_t drain_ms = 1000;        // how long pipes are read after the workload's end
 
+  // Whether the agent has work of its own to do while the child is parked.
+  bool needs_parking() const { return id_maps.wanted() || privileges.wanted(); }
   bool pty() const { return stdio[0].kind == StdioKind::pty; }
   bool links() const {
     return std::any_of(stdio.begin(), stdio.end(),

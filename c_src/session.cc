@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "step_detail.h"
+
 namespace linx {
 namespace {
 
@@ -66,8 +68,9 @@ void Session::Launch() {
     if (!made.ok()) return Fail(made.error());
     // Who comes by way of another's namespaces may not see the leaf, so he waits to be moved.
     placing_ = plan_.mode == Mode::enter;
-    if (placing_) plan_.auto_proceed = false;
   }
+  held_ = placing_ || plan_.needs_parking();
+  if (held_) plan_.auto_proceed = false;
   streams_.OpenPipes(&stdio_, plan_.window);
   int stdio[3];
   for (size_t i = 0; i < 3; ++i) {
@@ -91,7 +94,7 @@ void Session::OnSpawned(pid_t host_pid) {
 void Session::OnReady(pid_t ns_pid) {
   stdio_ = StdioFds();  // the child has its own by now
   child_pid_ = ns_pid;
-  if (placing_ && !Place()) return;
+  if (held_ && !Prepare()) return;
   if (!plan_.auto_proceed) released_us_ = MonotonicUs();
   if (checkpoint_.passed()) {
     // Nobody can act on it: it is said together with what comes next.
@@ -103,23 +106,36 @@ void Session::OnReady(pid_t ns_pid) {
   }
 }
 
+// What is ours to do while the child is parked, and nobody else is told of it yet. False where it
+// failed.
+bool Session::Prepare() {
+  if (placing_ && !Place()) return false;
+  LetGo();
+  return true;
+}
+
 bool Session::Place() {
   const Status placed = tree_.Place();
-  if (!placed.ok()) {
-    OnFailed(placed.error());
-    tree_.Kill();
-    return false;
-  }
+  if (placed.ok()) return true;
+  OnFailed(placed.error(), 0);
+  tree_.Kill();
+  return false;
+}
+
+// Proceed was said before the child was ours to let go.
+void Session::LetGo() {
+  held_ = false;
   if (checkpoint_.passed()) workload_.Order(Checkpoint::ProceedRecord());
-  return true;
 }
 
 void Session::SayReady() {
   if (std::exchange(ready_due_, false)) events_.Ready(child_pid_);
 }
 
-void Session::OnFailed(const Error& error) {
-  if (!error_) error_ = error;
+void Session::OnFailed(const Error& error, int32_t element) {
+  if (error_) return;
+  error_ = error;
+  if (error_->detail.empty()) error_->detail = DetailOf(plan_, error.stage, element);
 }
 
 void Session::OnRunning() {
@@ -222,6 +238,7 @@ void Session::Handle(const Proceed& proceed) {
     state_ = SessionState::proceeding;
     released_us_ = MonotonicUs();
   }
+  if (held_ && !checkpoint_.passed()) return checkpoint_.Pass();
   OrderChild(CommandName::proceed, proceed);
 }
 

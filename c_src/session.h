@@ -84,7 +84,7 @@ class Session final : private WorkloadListener {
  private:
   void OnSpawned(pid_t host_pid) override;
   void OnReady(pid_t ns_pid) override;
-  void OnFailed(const Error& error) override;
+  void OnFailed(const Error& error, int32_t element) override;
   void OnRunning() override;
   void OnEnd(const End& end) override;
 
@@ -116,7 +116,9 @@ class Session final : private WorkloadListener {
   void Finish();
   void SayUsage();
   void AskPausing(CommandName what);
+  bool Prepare();
   bool Place();
+  void LetGo();
   void OnTreeGone();
   void Fail(const Error& error);
   void Close();
@@ -145,6 +147,7 @@ class Session final : private WorkloadListener {
   bool ready_due_ = false;
   bool aborting_ = false;  // before running
   bool placing_ = false;   // into its cgroup, once the child is parked
+  bool held_ = false;      // parked whatever the request says: there is work of ours to do
   bool draining_ = false;  // after the end
 };
 

@@ -154,10 +154,10 @@ void Workload::OnKillTick() {
   Kill();
 }
 
-void Workload::Fail(const Error& error) {
+void Workload::Fail(const Error& error, int32_t element) {
   if (failed_ || running_) return;
   failed_ = true;
-  listener_->OnFailed(error);
+  listener_->OnFailed(error, element);
 }
 
 void Workload::SayRunning() {
@@ -170,7 +170,7 @@ void Workload::Take(const Report& report, UniqueFd fd) {
   lent_ = {};
   switch (report.kind) {
     case Report::Kind::failed:
-      Fail(ErrorOf(report));
+      Fail(Error::Of(report.stage, report.code), report.element);
       break;
     case Report::Kind::ready:
       // Of one whose init was killed before it could announce it nothing is told.

@@ -34,8 +34,9 @@ class WorkloadListener {
  public:
   virtual void OnSpawned(pid_t host_pid) = 0;
   virtual void OnReady(pid_t ns_pid) = 0;
-  // Something failed before the exec. OnEnd follows, once all of the session is reaped.
-  virtual void OnFailed(const Error& error) = 0;
+  // Something failed before the exec, `element` being the report's. OnEnd follows, once all of the
+  // session is reaped.
+  virtual void OnFailed(const Error& error, int32_t element) = 0;
   virtual void OnRunning() = 0;
   // Everything of the session is dead and reaped; always the last call. The listener may delete the
   // Workload from it.
@@ -99,7 +100,7 @@ class Workload {
   void Take(const Report& report, UniqueFd fd);
   void TakeWorkload(UniqueFd pidfd, pid_t pid);
   void TakeInit(UniqueFd pidfd, pid_t pid);
-  void Fail(const Error& error);
+  void Fail(const Error& error, int32_t element = 0);
   void FlushOrders();
   void CheckExec();
   void SayRunning();

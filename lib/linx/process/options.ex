@@ -15,6 +15,7 @@ defmodule Linx.Process.Options do
 
   alias Linx.Process.Options.{Limits, Reason, Values}
   alias Linx.Process.Streams
+  alias Linx.Sandbox
 
   @type orphan_policy :: {:kill, milliseconds :: non_neg_integer} | :linger
 
@@ -43,7 +44,7 @@ defmodule Linx.Process.Options do
            [:uid, :gid, :groups, :rlimits, :nice, :umask, :cpus] ++
            [:window, :drain, :active] ++
            [:owner, :linger, :auto_proceed, :init, :agent, :tag] ++
-           [:kill, :timeout, :cgroup, :log]
+           [:kill, :timeout, :cgroup, :log, :sandbox]
 
   @bad Map.new(@known, &{&1, :"bad_#{&1}"})
 
@@ -62,7 +63,9 @@ defmodule Linx.Process.Options do
     with :ok <- list(options),
          {:ok, argv} <- argv(options),
          {:ok, path} <- checked(options, :path, nil, &Values.absolute_path?/1),
-         {:ok, namespaces} <- converted(options, :namespaces, nil, &Values.namespaces/1),
+         {:ok, named} <- converted(options, :namespaces, nil, &Values.namespaces/1),
+         {:ok, sandbox} <- converted(options, :sandbox, %{}, &sandbox(&1, mode, named)),
+         namespaces = Map.get(sandbox, :namespaces, named),
          {:ok, env} <- converted(options, :env, nil, &Values.env/1),
          {:ok, log} <- converted(options, :log, nil, &Values.log/1),
          {:ok, stdio} <- converted(options, :stdio, stdio(log), &Values.stdio/1),
@@ -117,6 +120,7 @@ defmodule Linx.Process.Options do
         |> put(:drain_ms, drain, if(streams, do: @default_drain, else: drain))
         # The envelope tells it unasked.
         |> put(:usage, agent == :dedicated, false)
+        |> Map.merge(sandbox)
 
       {:ok,
        %__MODULE__{
@@ -136,6 +140,14 @@ defmodule Linx.Process.Options do
        }}
     end
   end
+
+  # What the options name comes on top of what the sandbox asks for.
+  defp sandbox(%Sandbox{} = sandbox, mode, named) do
+    names = if is_list(sandbox.namespaces), do: sandbox.namespaces, else: [sandbox.namespaces]
+    sandbox |> Sandbox.namespaces(names ++ List.wrap(named)) |> Sandbox.request(mode)
+  end
+
+  defp sandbox(other, _mode, _named), do: {:error, {:bad_sandbox, other}}
 
   defp stdio(nil), do: :inherit
   defp stdio(_log), do: [stdout: :pipe, stderr: :pipe]

@@ -20,6 +20,7 @@ defmodule Linx.Process.Options.Reason do
           | {:bad_rlimits | :bad_nice | :bad_umask | :bad_cpus, term}
           | {:bad_owner | :bad_linger | :bad_auto_proceed | :bad_init | :bad_agent, term}
           | {:bad_kill | :bad_timeout | :bad_cgroup, term}
+          | {:bad_sandbox, {what :: atom, term} | term}
           | {:unknown_option, term}
 
   @expected %{
@@ -74,6 +75,11 @@ defmodule Linx.Process.Options.Reason do
   def message({:bad_namespaces, value}), do: invalid(:namespaces, value, @namespaces)
   def message({:bad_env, {_what, value}}), do: invalid(:env, value, @env)
   def message({:bad_stdio, value}), do: invalid(:stdio, value, @stdio)
+
+  def message({:bad_sandbox, {what, value}}),
+    do: "invalid sandbox: #{what} cannot be #{inspect(value)}"
+
+  def message({:bad_sandbox, value}), do: invalid(:sandbox, value, "a Linx.Sandbox")
   def message({:unknown_option, key}), do: "unknown option #{inspect(key)}"
 
   def message({reason, value}) do

@@ -1,0 +1,33 @@
+#include "step_detail.h"
+
+namespace linx {
+
+std::string DetailOf(const Plan& plan, Stage stage, int32_t element) {
+  switch (stage) {
+    case Stage::rlimits:
+      return std::string(Name(static_cast<RlimitName>(element)));
+    case Stage::hostname:
+      return plan.surroundings.hostname;
+    case Stage::domainname:
+      return plan.surroundings.domainname;
+    case Stage::propagation:
+    case Stage::root:
+    case Stage::mount:
+    case Stage::pivot_root:
+      return DetailOf(plan.mounts, stage, element);
+    case Stage::landlock:
+      return DetailOf(plan.landlock, element);
+    case Stage::uid:
+      return std::to_string(plan.uid.value_or(0));
+    case Stage::gid:
+      return std::to_string(plan.gid.value_or(0));
+    case Stage::chdir:
+      return plan.cwd.value_or("");
+    case Stage::execve:
+      return plan.path.value_or(plan.argv[0]);
+    default:
+      return {};
+  }
+}
+
+}  // namespace linx
