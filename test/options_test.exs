@@ -1,6 +1,8 @@
 defmodule Linx.Process.OptionsTest do
   use ExUnit.Case, async: true
 
+  doctest Linx.Process.Confinement
+  doctest Linx.Process.Isolation.Proc
   doctest Linx.Process.Options
   doctest Linx.Process.Options.Limits
   doctest Linx.Process.Options.Reason

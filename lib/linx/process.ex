@@ -107,7 +107,7 @@ defmodule Linx.Process do
 
   import Kernel, except: [spawn: 1]
 
-  alias Linx.Process.{Chunks, Error, Info, Launch, Live, Options, Stats, Streams}
+  alias Linx.Process.{Chunks, Error, Info, Isolation, Launch, Live, Options, Stats, Streams}
 
   @typedoc "What `spawn/1` and `enter/2` answered."
   @type session :: GenServer.server()
@@ -316,6 +316,22 @@ defmodule Linx.Process do
   @doc "What is known of a session."
   @spec info(session) :: {:ok, Info.t()} | {:error, :no_process}
   def info(session), do: call(session, :info)
+
+  @doc """
+  How the workload is confined, read back from the kernel: see `Linx.Process.Isolation`.
+
+  `{:error, :not_ready}` while there is no process yet, `{:error, :no_process}` once it has ended. At
+  the checkpoint it tells what holds there: much of a confinement follows after `proceed/1`.
+  `Linx.Sandbox.verify/1` compares it with what was asked for.
+  """
+  @spec isolation(session) :: {:ok, Isolation.t()} | {:error, :not_ready | :no_process}
+  def isolation(session) do
+    with {:ok, pid} <- host_pid(session),
+         {:ok, confinement} <- call(session, :confinement) do
+      # The agent's answer comes after all that it had told before.
+      Isolation.read(pid, confinement, fn -> match?({:ok, _}, stats(session)) end)
+    end
+  end
 
   @doc """
   What the session uses at the moment: CPU, memory, processes, file descriptors, bytes.

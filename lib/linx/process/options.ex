@@ -13,16 +13,21 @@ defmodule Linx.Process.Options do
       {:error, {:bad_uid, -1}}
   """
 
+  alias Linx.Process.Confinement
   alias Linx.Process.Options.{Limits, Reason, Values}
   alias Linx.Process.Streams
   alias Linx.Sandbox
 
   @type orphan_policy :: {:kill, milliseconds :: non_neg_integer} | :linger
 
-  @typedoc "`request` is the map that goes to the agent; the rest concerns this side alone."
+  @typedoc """
+  `request` is the map that goes to the agent, `confinement` the part of it that the session keeps; the
+  rest concerns this side alone.
+  """
   @type t :: %__MODULE__{
           mode: :spawn | :enter,
           request: map,
+          confinement: map,
           orphan_policy: orphan_policy,
           auto_proceed: boolean,
           pty?: boolean,
@@ -36,7 +41,7 @@ defmodule Linx.Process.Options do
           agent: :shared | :dedicated
         }
 
-  @enforce_keys [:mode, :request, :orphan_policy, :auto_proceed, :pty?, :streams] ++
+  @enforce_keys [:mode, :request, :confinement, :orphan_policy, :auto_proceed, :pty?, :streams] ++
                   [:linger, :owner, :tag, :log, :agent, :kill, :timeout]
   defstruct @enforce_keys
 
@@ -126,6 +131,7 @@ defmodule Linx.Process.Options do
        %__MODULE__{
          mode: mode,
          request: request,
+         confinement: Confinement.of(request),
          orphan_policy: policy,
          auto_proceed: auto_proceed,
          pty?: stdio == :pty,

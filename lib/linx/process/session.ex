@@ -29,6 +29,8 @@ defmodule Linx.Process.Session do
     :agent,
     :id,
     :os_pid,
+    # See `Linx.Process.Confinement`.
+    :confinement,
     :owner,
     :owner_monitor,
     # Whether the owner is to be told anything.
@@ -51,7 +53,7 @@ defmodule Linx.Process.Session do
   @spec start(Options.t(), Pool.place() | :dedicated, frame :: binary) ::
           {:ok, pid} | {:error, term}
   def start(%Options{} = options, place, frame) do
-    # The request is not kept: a session is small.
+    # The request as a whole is not kept: a session is small.
     options = %{options | request: nil, owner: options.owner || caller()}
 
     case GenServer.start(__MODULE__, {self(), options, place, frame}) do
@@ -98,6 +100,7 @@ defmodule Linx.Process.Session do
         | outbox: outbox,
           machine: machine,
           tag: options.tag,
+          confinement: options.confinement,
           log: log,
           watch: watch
       }
@@ -145,6 +148,8 @@ defmodule Linx.Process.Session do
 
     {:reply, answer, state}
   end
+
+  def handle_call(:confinement, _from, state), do: {:reply, {:ok, state.confinement}, state}
 
   def handle_call(request, from, state), do: step({:call, from, request}, state)
 
