@@ -37,12 +37,7 @@ constexpr JoinableNamespace kNamespaces[] = {
 };
 
 [[noreturn]] void Fail(const EnterPlan& plan, Stage stage, long code) {
-  Report report = {};
-  report.kind = Report::Kind::failed;
-  report.stage = stage;
-  report.code = static_cast<int32_t>(-code);
-  SendReport(plan.init.channel, report, -1);
-  raw::Exit(kNotReached);
+  ReportFailure(plan.init.channel, stage, code);
 }
 
 // All or none: never a mix of two processes' namespaces. Where the kernel refuses the set, each one

@@ -50,12 +50,7 @@ struct Init {
 int EnterChild(void* plan) { RunChild(*static_cast<const ChildPlan*>(plan)); }
 
 [[noreturn]] void Fail(const Init& init, Stage stage, long code) {
-  Report report = {};
-  report.kind = Report::Kind::failed;
-  report.stage = stage;
-  report.code = static_cast<int32_t>(-code);
-  SendReport(init.plan.channel, report, -1);
-  raw::Exit(kNotReached);
+  ReportFailure(init.plan.channel, stage, code);
 }
 
 // First of all: until then the fds are shared with the agent, which must not see new ones.
@@ -216,6 +211,15 @@ void RunInit(const InitPlan& plan) {
     Serve(&init, stack);
   }
   raw::Exit(0);
+}
+
+void ReportFailure(int channel, Stage stage, long code) {
+  Report report = {};
+  report.kind = Report::Kind::failed;
+  report.stage = stage;
+  report.code = static_cast<int32_t>(-code);
+  SendReport(channel, report, -1);
+  raw::Exit(kNotReached);
 }
 
 long SendReport(int channel, const Report& report, int fd) {

@@ -37,6 +37,9 @@ struct InitPlan {
 // for the end of its channel.
 [[noreturn]] void RunInit(const InitPlan& plan);
 
+// Says what failed, and ends the caller.
+[[noreturn]] void ReportFailure(int channel, Stage stage, long code);
+
 // Sends a report, with a file descriptor unless `fd` is negative. Returns 0 or a negative errno.
 long SendReport(int channel, const struct Report& report, int fd);
 

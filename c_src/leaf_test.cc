@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "test_cgroup.h"
+#include "test_listener.h"
 
 namespace linx {
 namespace {
@@ -101,12 +102,10 @@ TEST_CASE("a parent that is not there, or is no cgroup, is told") {
   CHECK(none.error().stage == Stage::cgroup_open);
   CHECK(none.error().code == ENOENT);
   CHECK(none.error().detail == "/no/such/cgroup");
-  char directory[] = "/tmp/linx_test.XXXXXX";
-  REQUIRE(mkdtemp(directory) != nullptr);
-  const Result<Leaf> other = Leaf::Make(directory, "one");
+  const test::Directory directory("one");
+  const Result<Leaf> other = Leaf::Make(directory.path, "one");
   REQUIRE_FALSE(other.ok());
   CHECK(other.error().stage == Stage::cgroup_open);
-  CHECK(rmdir(directory) == 0);
 }
 
 TEST_CASE("without the right to make cgroups there is an error that says where") {

@@ -3,16 +3,13 @@
 #include <doctest/doctest.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include <chrono>
-#include <cstdlib>
-#include <cstring>
 #include <string>
 
 #include "test_beam.h"
 #include "test_channel.h"
+#include "test_listener.h"
 
 namespace linx {
 namespace {
@@ -324,38 +321,17 @@ TEST_CASE("entering a process that shares all namespaces runs beside it") {
   }
 }
 
-// A listener in a directory of the test's own that accepts nothing by itself.
-struct Listener {
-  Listener() {
-    REQUIRE(mkdtemp(directory) != nullptr);
-    path = std::string(directory) + "/socket";
-    struct sockaddr_un address = {};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path.data(), path.size());
-    fd.Reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    REQUIRE(bind(fd.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof(address)) == 0);
-    REQUIRE(listen(fd.get(), 0) == 0);
-  }
-  ~Listener() {
-    unlink(path.c_str());
-    rmdir(directory);
-  }
-  // Two fds of one workload: one more than the backlog takes.
-  std::pair<std::string, std::string> Stdio() const {
-    const std::string connect = Tuple({Atom("connect_unix"), Binary(path)});
-    return {Atom("stdio"),
-            test::List({Tuple({Atom("stdin"), connect}), Tuple({Atom("stdout"), connect})})};
-  }
-  UniqueFd Accept() { return UniqueFd(accept4(fd.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
-  char directory[24] = "/tmp/linx_test.XXXXXX";
-  std::string path;
-  UniqueFd fd;
-};
+// Two fds of one workload: one more than the backlog takes.
+std::pair<std::string, std::string> TwoOf(const test::Listener& listener) {
+  const std::string connect = Tuple({Atom("connect_unix"), Binary(listener.path)});
+  return {Atom("stdio"),
+          test::List({Tuple({Atom("stdin"), connect}), Tuple({Atom("stdout"), connect})})};
+}
 
 TEST_CASE("a listener that does not accept holds up its own session only") {
-  Listener listener;
+  const test::Listener listener(0);
   Beam beam;
-  beam.Send(Shell("echo to the socket", {listener.Stdio(), Flag("auto_proceed")}));
+  beam.Send(Shell("echo to the socket", {TwoOf(listener), Flag("auto_proceed")}));
   beam.TurnAll();
   CHECK(beam.nothing_came());
   const UniqueFd first = listener.Accept();
@@ -368,9 +344,9 @@ TEST_CASE("a listener that does not accept holds up its own session only") {
 }
 
 TEST_CASE("a session that still waits for a listener can be aborted") {
-  Listener listener;
+  const test::Listener listener(0);
   Beam beam;
-  beam.Send(Spawn({"/bin/true"}, {listener.Stdio()}));
+  beam.Send(Spawn({"/bin/true"}, {TwoOf(listener)}));
   beam.TurnAll();
   beam.Send(kAbort);
   CHECK(beam.Next() == "{:status, :aborted, 0}");

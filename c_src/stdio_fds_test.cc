@@ -5,42 +5,20 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/un.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
 
+#include "test_listener.h"
 #include "test_process.h"
 
 namespace linx {
 namespace {
 
-// A directory of the test's own with a socket in it.
-struct Listener {
-  explicit Listener(int backlog) {
-    REQUIRE(mkdtemp(directory) != nullptr);
-    path = std::string(directory) + "/socket";
-    struct sockaddr_un address = {};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path.data(), path.size());
-    fd.Reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    REQUIRE(bind(fd.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof(address)) == 0);
-    REQUIRE(listen(fd.get(), backlog) == 0);
-  }
-  ~Listener() {
-    unlink(path.c_str());
-    rmdir(directory);
-  }
-  UniqueFd Accept() {
-    REQUIRE(test::Readable(fd.get()));
-    return UniqueFd(accept4(fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  }
-  char directory[24] = "/tmp/linx_test.XXXXXX";
-  std::string path;
-  UniqueFd fd;
-};
+using test::Directory;
+using test::Listener;
 
 using Wanted = std::array<Stdio, 3>;
 
@@ -142,22 +120,11 @@ TEST_CASE("stderr as stdout needs no fd of its own") {
   CHECK(inherited.workload(2) == STDOUT_FILENO);
 }
 
-// A directory of the test's own.
-struct Directory {
-  Directory() { REQUIRE(mkdtemp(path) != nullptr); }
-  ~Directory() {
-    unlink(File().c_str());
-    rmdir(path);
-  }
-  std::string File() const { return std::string(path) + "/file"; }
-  char path[24] = "/tmp/linx_test.XXXXXX";
-};
-
 Stdio File(const std::string& path, FileMode mode) { return {StdioKind::file, path, mode}; }
 
 TEST_CASE("a file is made for its owner alone, emptied, appended to and read") {
   const Directory directory;
-  const std::string path = directory.File();
+  const std::string path = directory.file;
   const auto write_to = [&](FileMode mode, const char* text) {
     StdioFds fds;
     REQUIRE(Open(Wanted{Stdio{}, File(path, mode)}, &fds).ok());
@@ -183,7 +150,7 @@ TEST_CASE("a file is made for its owner alone, emptied, appended to and read") {
 
 TEST_CASE("a fifo is opened without waiting for its other end") {
   const Directory directory;
-  const std::string path = directory.File();
+  const std::string path = directory.file;
   REQUIRE(mkfifo(path.c_str(), 0600) == 0);
   StdioFds writer;
   const Status status = Open(Wanted{Stdio{}, File(path, FileMode::write)}, &writer);

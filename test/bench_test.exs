@@ -3,6 +3,8 @@ Mix.Tasks.Linx.Bench.load!()
 defmodule Linx.BenchTest do
   use ExUnit.Case, async: true
 
+  import Linx.Case, only: [mailbox: 0]
+
   alias Linx.Bench.{Contender, Measure, Proc, Race, Statistics, Table}
 
   doctest Linx.Bench.Measure
@@ -143,12 +145,4 @@ defmodule Linx.BenchTest do
   end
 
   defp met(verdicts), do: Enum.map(verdicts, & &1.met)
-
-  defp mailbox do
-    receive do
-      message -> [message | mailbox()]
-    after
-      0 -> []
-    end
-  end
 end

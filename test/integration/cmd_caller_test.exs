@@ -33,13 +33,7 @@ defmodule Linx.Integration.CmdCallerTest do
     end
 
     test "that is killed or leaves takes the input with him" do
-      test = self()
-
-      input =
-        Stream.repeatedly(fn ->
-          send(test, {:writer, self()})
-          receive do: (:never -> "")
-        end)
+      input = stuck_input()
 
       killed = spawn(fn -> Linx.cmd("cat", [], input: input) end)
       assert_receive {:writer, writer}

@@ -129,13 +129,7 @@ defmodule Linx.Integration.CmdTest do
     end
 
     test "that never comes holds nobody up" do
-      test = self()
-
-      input =
-        Stream.repeatedly(fn ->
-          send(test, {:writer, self()})
-          receive do: (:never -> "")
-        end)
+      input = stuck_input()
 
       assert Linx.cmd("echo", ["x"], input: input) == {"x\n", 0}
 

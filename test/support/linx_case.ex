@@ -57,6 +57,17 @@ defmodule Linx.Case do
     end
   end
 
+  @doc "Input that never comes; who asks for it is told to the caller, as `{:writer, pid}`."
+  @spec stuck_input() :: Enumerable.t()
+  def stuck_input do
+    test = self()
+
+    Stream.repeatedly(fn ->
+      send(test, {:writer, self()})
+      receive do: (:never -> "")
+    end)
+  end
+
   @doc "The argv of a shell that runs a script."
   @spec sh(String.t()) :: [String.t()]
   def sh(script), do: ["/bin/sh", "-c", script]
