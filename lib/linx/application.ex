@@ -10,6 +10,7 @@ defmodule Linx.Application do
   @impl true
   def start(_type, _arguments) do
     :ok = Linx.Telemetry.decide()
+    Linx.Seccomp.Cache.new()
     Supervisor.start_link([Linx.Agent.Pool], strategy: :one_for_one, name: Linx.Supervisor)
   end
 end

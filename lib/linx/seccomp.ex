@@ -21,7 +21,7 @@ defmodule Linx.Seccomp do
   the vDSO) are not seen by any filter.
   """
 
-  alias Linx.Seccomp.{Builder, Filter}
+  alias Linx.Seccomp.{Builder, Cache, Filter}
 
   @typedoc """
   Why there is no filter. The last two: no agent could be asked, or libseccomp refused the rules
@@ -118,27 +118,29 @@ defmodule Linx.Seccomp do
   @spec from_rules({[Filter.rule()], Filter.action()}) :: {:ok, Filter.t()} | error
   def from_rules({rules, default}) do
     with {:ok, filter} <- Filter.new(rules, default),
-         {:ok, wire} <- Filter.to_wire(filter),
-         :ok <- compile(wire, filter) do
+         {:ok, _bpf} <- compile(filter) do
       {:ok, filter}
     end
   end
 
   def from_rules(other), do: {:error, {:bad_rule, other}}
 
+  @doc """
+  The classic BPF program of a filter, 8 bytes an instruction.
+
+  An agent compiles it once in the life of a node; later calls take it from memory. Errors as
+  `from_rules/1`.
+  """
+  @spec compile(Filter.t()) :: {:ok, bpf :: binary} | error
+  def compile(%Filter{} = filter), do: Cache.fetch(filter, fn -> ask(filter) end)
+
   # The agent names the call that it does not know.
-  defp compile(wire, %Filter{rules: rules}) do
-    case Linx.Agent.compile_seccomp(wire) do
-      {:ok, _bpf} ->
-        :ok
-
-      {:error, {:einval, detail} = reason} ->
-        names = Enum.flat_map(rules, fn {_action, names} -> names end)
-        unknown = Enum.find(names, &(Atom.to_string(&1) == detail))
-        {:error, if(unknown, do: {:unknown_syscall, unknown}, else: reason)}
-
-      error ->
-        error
+  defp ask(%Filter{rules: rules} = filter) do
+    with {:ok, wire} <- Filter.to_wire(filter),
+         {:error, {:einval, detail} = reason} <- Linx.Agent.compile_seccomp(wire) do
+      names = Enum.flat_map(rules, fn {_action, names} -> names end)
+      unknown = Enum.find(names, &(Atom.to_string(&1) == detail))
+      {:error, if(unknown, do: {:unknown_syscall, unknown}, else: reason)}
     end
   end
 
@@ -159,9 +161,7 @@ defmodule Linx.Seccomp do
   """
   @spec install(GenServer.server(), Filter.t() | binary | {:bpf, binary}) :: :ok | error
   def install(session, %Filter{} = filter) do
-    with {:ok, wire} <- Filter.to_wire(filter) do
-      Linx.Process.command(session, {:seccomp_rules, wire})
-    end
+    with {:ok, bpf} <- compile(filter), do: install(session, bpf)
   end
 
   def install(session, {:bpf, bpf}) when is_binary(bpf), do: install(session, bpf)

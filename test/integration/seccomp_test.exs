@@ -38,6 +38,26 @@ defmodule Linx.Integration.SeccompTest do
     end
   end
 
+  describe "compiling" do
+    test "makes a program that installs as the filter does" do
+      {:ok, filter} = Seccomp.Filter.new([{{:errno, :eperm}, [:ptrace, :mount]}], :log)
+      {:ok, bpf} = Seccomp.compile(filter)
+      assert rem(byte_size(bpf), 8) == 0
+
+      assert Seccomp.compile(filter) == {:ok, bpf}
+
+      {session, pid} = park(argv: ["/bin/sleep", "60"])
+      assert Seccomp.install(session, bpf) == :ok
+      proceed(session)
+      assert status(pid, "Seccomp") == "2"
+    end
+
+    test "names the call that this machine lacks" do
+      {:ok, filter} = Seccomp.Filter.new([{:log, [:linx_call]}], :allow)
+      assert Seccomp.compile(filter) == {:error, {:unknown_syscall, :linx_call}}
+    end
+  end
+
   describe "an installed filter" do
     test "is the workload's only filter, with no_new_privs, and shows from outside" do
       {session, pid} = park(argv: ["/bin/sleep", "60"])
