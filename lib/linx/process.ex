@@ -132,55 +132,8 @@ defmodule Linx.Process do
   @doc """
   Starts a program in a new process, and in new namespaces if asked.
 
-    * `:argv` - list of binaries, required; the first is the absolute path of the program, or any
-      name where `:path` is given
-    * `:path` - absolute path of the program, default the first of `:argv`
-    * `:namespaces` - fresh ones: some of `:user :mount :uts :ipc :cgroup :net :time :pid`, default
-      `[]`
-    * `:env` - map, list of pairs, or list of `"K=V"`; default the environment that the agent started
-      with, which is the BEAM's
-    * `:cwd` - path, as the workload sees it, default the BEAM's
-    * `:stdio` - `:inherit`, `:devnull`, `:pipe`, `:pty`, or a keyword list with `:stdin`, `:stdout`,
-      `:stderr`, each `:inherit`, `:devnull`, `:pipe`, `{:file, host_path, mode}` with a mode of `:read`,
-      `:write` (truncates) or `:append`, or `{:connect_unix, host_path}`, and `:stderr` also `:stdout`, the
-      very same; default `:inherit`. A file is opened by the agent before the workload exists, and is
-      created with mode 0600
-    * `:window` - 1..1073741824 bytes of each stream that may be on their way, default 262144
-    * `:drain` - milliseconds for which a pipe is still read that something else holds open when the
-      workload has ended, default 1000
-    * `:active` - how the owner gets output: `true`, `false`, `:once` or 1..32767, as `set_active/2` has
-      it, default `true`
-    * `:uid`, `:gid` - 0..4294967294, the workload's ids from exec on, default those it is born with
-    * `:groups` - list of supplementary groups; default none where `:uid` or `:gid` is given, else
-      those it is born with
-    * `:rlimits` - keyword list or map of limits by their names in getrlimit(2), such as
-      `[nofile: 256, core: {0, :infinity}]`: a number or `:infinity` for the soft and the hard limit,
-      or `{soft, hard}`, in the units that they have there; default the agent's. To raise a hard
-      limit takes CAP_SYS_RESOURCE
-    * `:nice` - -20..19, default the agent's; less than that takes CAP_SYS_NICE (setpriority(2))
-    * `:cpus` - list of the CPUs to run on, from 0, default the agent's (sched_setaffinity(2))
-    * `:umask` - 0..0o777, default the agent's
-    * `:no_new_privs` - boolean, default `false`
-    * `:auto_proceed` - boolean, do not wait at the checkpoint, default `false`
-    * `:init` - boolean, put a process above the workload that sees to it that nothing survives;
-      default `true` unless `:pid` is among the fresh namespaces, where the kernel does that
-    * `:orphan_policy` - `{:kill, grace}` in milliseconds or `:linger`, default `{:kill, 5000}`
-    * `:kill` - number or name of the signal that a workload gets first when it has to end, default
-      `:sigterm`
-    * `:timeout` - milliseconds that the session may last from its start, time at the checkpoint
-      included, or `:infinity`, default `:infinity`
-    * `:cgroup` - `true` for a cgroup (version 2) of its own below the agent's, or the path of
-      another one to make it below, from the root of the hierarchy; default `false`. It is gone when
-      the end is told. It takes Linux 5.14, the right to make cgroups there, and about as long as the
-      spawn itself
-    * `:log` - level or options of `Linx.Log`: every line of output goes to `Logger`, and not to the
-      owner or `recv/3`; `:stdio` is by default `[stdout: :pipe, stderr: :pipe]` then. Default none
-    * `:owner` - pid, gets the messages, default the caller (a supervisor gets none)
-    * `:tag` - any term, marks the messages, default none
-    * `:linger` - boolean, whether the session outlives its workload, so that `wait/2` and `info/1` go
-      on answering until the owner ends; default `true`
-    * `:agent` - `:shared`, or `:dedicated` for an agent that serves this session alone, default
-      `:shared`
+  `:argv` is required, a list of binaries with the absolute path of the program first; what else there is
+  to ask for, such as `:namespaces`, `:stdio`, `:timeout` and `:sandbox`, is in `Linx.Process.Options`.
 
   Errors are `t:Linx.Process.Options.Reason.t/0` for a bad option, `{:missing_binary, path}` where the
   agent was not built, `{:not_started, :linx}` where the application is not, and

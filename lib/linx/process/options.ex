@@ -5,6 +5,72 @@ defmodule Linx.Process.Options do
   Nothing is started before every option is valid. The error is the first option that is not, in the
   order in which `validate/2` looks at them.
 
+  ## What runs
+
+    * `:argv` - list of binaries, required; the first is the absolute path of the program, or any
+      name where `:path` is given
+    * `:path` - absolute path of the program, default the first of `:argv`
+    * `:env` - map, list of pairs, or list of `"K=V"`; default the environment that the agent started
+      with, which is the BEAM's
+    * `:cwd` - path, as the workload sees it, default the BEAM's
+    * `:auto_proceed` - boolean, do not wait at the checkpoint, default `false`
+
+  ## Its streams
+
+    * `:stdio` - `:inherit`, `:devnull`, `:pipe`, `:pty`, or a keyword list with `:stdin`, `:stdout`,
+      `:stderr`, each `:inherit`, `:devnull`, `:pipe`, `{:file, host_path, mode}` with a mode of `:read`,
+      `:write` (truncates) or `:append`, or `{:connect_unix, host_path}`, and `:stderr` also `:stdout`, the
+      very same; default `:inherit`. A file is opened by the agent before the workload exists, and is
+      created with mode 0600
+    * `:window` - 1..1073741824 bytes of each stream that may be on their way, default 262144
+    * `:drain` - milliseconds for which a pipe is still read that something else holds open when the
+      workload has ended, default 1000
+    * `:active` - how the owner gets output: `true`, `false`, `:once` or 1..32767, as `Linx.Process.set_active/2` has
+      it, default `true`
+    * `:log` - level or options of `Linx.Log`: every line of output goes to `Logger`, and not to the
+      owner or `Linx.Process.recv/3`; `:stdio` is by default `[stdout: :pipe, stderr: :pipe]` then. Default none
+
+  ## What it may
+
+    * `:sandbox` - a `Linx.Sandbox`, default none; the other options come on top of it, and
+      `:namespaces` add to its own
+    * `:namespaces` - fresh ones: some of `:user :mount :uts :ipc :cgroup :net :time :pid`, default
+      `[]`
+    * `:uid`, `:gid` - 0..4294967294, the workload's ids from exec on, default those it is born with
+    * `:groups` - list of supplementary groups; default none where `:uid` or `:gid` is given, else
+      those it is born with
+    * `:rlimits` - keyword list or map of limits by their names in getrlimit(2), such as
+      `[nofile: 256, core: {0, :infinity}]`: a number or `:infinity` for the soft and the hard limit,
+      or `{soft, hard}`, in the units that they have there; default the agent's. To raise a hard
+      limit takes CAP_SYS_RESOURCE
+    * `:nice` - -20..19, default the agent's; less than that takes CAP_SYS_NICE (setpriority(2))
+    * `:cpus` - list of the CPUs to run on, from 0, default the agent's (sched_setaffinity(2))
+    * `:umask` - 0..0o777, default the agent's
+    * `:no_new_privs` - boolean, default `false`
+    * `:cgroup` - `true` for a cgroup (version 2) of its own below the agent's, or the path of
+      another one to make it below, from the root of the hierarchy; default `false`. It is gone when
+      the end is told. It takes Linux 5.14, the right to make cgroups there, and about as long as the
+      spawn itself
+
+  ## How it ends
+
+    * `:init` - boolean, put a process above the workload that sees to it that nothing survives;
+      default `true` unless `:pid` is among the fresh namespaces, where the kernel does that
+    * `:orphan_policy` - `{:kill, grace}` in milliseconds or `:linger`, default `{:kill, 5000}`
+    * `:kill` - number or name of the signal that a workload gets first when it has to end, default
+      `:sigterm`
+    * `:timeout` - milliseconds that the session may last from its start, time at the checkpoint
+      included, or `:infinity`, default `:infinity`
+
+  ## Who hears of it
+
+    * `:owner` - pid, gets the messages, default the caller (a supervisor gets none)
+    * `:tag` - any term, marks the messages, default none
+    * `:linger` - boolean, whether the session outlives its workload, so that `Linx.Process.wait/2` and `Linx.Process.info/1` go
+      on answering until the owner ends; default `true`
+    * `:agent` - `:shared`, or `:dedicated` for an agent that serves this session alone, default
+      `:shared`
+
       iex> options = [argv: ["/bin/true"], cwd: "/", auto_proceed: true]
       iex> {:ok, valid} = Linx.Process.Options.validate(:spawn, options)
       iex> valid.request
@@ -101,7 +167,8 @@ defmodule Linx.Process.Options do
          streams = Streams.new(stdio, window, if(log, do: false, else: active)),
          :ok <- output(log, streams, options) do
       request =
-        %{argv: argv}
+        sandbox
+        |> Map.put(:argv, argv)
         |> put(:path, path, nil)
         |> put(:namespaces, namespaces, nil)
         |> put(:env, env, nil)
@@ -116,7 +183,7 @@ defmodule Linx.Process.Options do
         |> put(:uid, uid, nil)
         |> put(:gid, gid, nil)
         |> put(:groups, groups, nil)
-        |> put(:rlimits, rlimits, nil)
+        |> put(:rlimits, Limits.merge(sandbox[:rlimits], rlimits), nil)
         |> put(:nice, nice, nil)
         |> put(:umask, umask, nil)
         |> put(:cpus, cpus, nil)
@@ -125,7 +192,6 @@ defmodule Linx.Process.Options do
         |> put(:drain_ms, drain, if(streams, do: @default_drain, else: drain))
         # The envelope tells it unasked.
         |> put(:usage, agent == :dedicated, false)
-        |> Map.merge(sandbox)
 
       {:ok,
        %__MODULE__{

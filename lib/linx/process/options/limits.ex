@@ -51,6 +51,22 @@ defmodule Linx.Process.Options.Limits do
   defp limit?(limit),
     do: limit == :infinity or (is_integer(limit) and limit in 0..@max_limit)
 
+  @doc """
+  Two lists of limits as one; of a name in both the second counts.
+
+      iex> Linx.Process.Options.Limits.merge([{:core, 0, 0}, {:nofile, 1, 1}], [{:nofile, 2, 2}])
+      [{:core, 0, 0}, {:nofile, 2, 2}]
+      iex> Linx.Process.Options.Limits.merge(nil, nil)
+      nil
+  """
+  @spec merge([{atom, limit, limit}] | nil, [{atom, limit, limit}] | nil) ::
+          [{atom, limit, limit}] | nil
+  def merge(nil, limits), do: limits
+  def merge(limits, nil), do: limits
+
+  def merge(first, second),
+    do: Enum.reject(first, &List.keymember?(second, elem(&1, 0), 0)) ++ second
+
   @doc "A nice value."
   @spec nice?(term) :: boolean
   def nice?(nice), do: is_integer(nice) and nice in -20..19
