@@ -16,8 +16,9 @@ defmodule Linx.Seccomp do
   dynamic program that includes what its loader calls). Installing a filter turns `no_new_privs`
   on: no exec of a set-uid program raises privileges any more.
 
-  Filters compare names only. Several filters may be installed; the kernel runs all of them and
-  the strictest answer holds. Calls that make no entry into the kernel (`clock_gettime` through
+  A rule may compare a call's arguments too, in as many bits as the kernel looks at; see
+  `Linx.Seccomp.Filter`. Several filters may be installed; the kernel runs all of them and the
+  strictest answer holds. Calls that make no entry into the kernel (`clock_gettime` through
   the vDSO) are not seen by any filter.
   """
 
@@ -104,15 +105,21 @@ defmodule Linx.Seccomp do
   end
 
   @doc """
-  A filter from `{rules, default}`, a rule being `{action, names}`; see
-  `t:Linx.Seccomp.Filter.action/0`.
+  A filter from `{rules, default}`, a rule being `{action, names}` or `{action, names, conditions}`;
+  see `Linx.Seccomp.Filter`.
+
+      Linx.Seccomp.from_rules({[{:allow, [:read, :write]}, {:allow, [:socket], [{0, :eq, 1}]}], :log})
 
   The names are checked by compiling the filter in an agent, so this starts one if none runs.
   Errors:
 
     * `{:unknown_syscall, name}` - this architecture has no such call
-    * `{:duplicate_rule, name}` - two rules name it
-    * `{:bad_action, action}`, `{:bad_rule, rule}` - of the wrong form
+    * `{:duplicate_rule, name}` - two rules name it, with the same conditions or none
+    * `{:bad_action, action}`, `{:bad_rule, rule}` - of the wrong form; also with only the name or the
+      condition that is
+    * `{:bad_rule, {name, why}}` - the rules of this call contradict each other, or are too many: 32
+      a call and 128 conditions in all, where `:ne` and comparisons of a 32-bit argument count as up
+      to 32 rules
     * `{:missing_binary, path}` and the like - no agent could be asked
   """
   @spec from_rules({[Filter.rule()], Filter.action()}) :: {:ok, Filter.t()} | error
@@ -134,13 +141,22 @@ defmodule Linx.Seccomp do
   @spec compile(Filter.t()) :: {:ok, bpf :: binary} | error
   def compile(%Filter{} = filter), do: Cache.fetch(filter, fn -> ask(filter) end)
 
-  # The agent names the call that it does not know.
-  defp ask(%Filter{rules: rules} = filter) do
+  defp ask(filter) do
     with {:ok, wire} <- Filter.to_wire(filter),
-         {:error, {:einval, detail} = reason} <- Linx.Agent.compile_seccomp(wire) do
-      names = Enum.flat_map(rules, fn {_action, names} -> names end)
-      unknown = Enum.find(names, &(Atom.to_string(&1) == detail))
-      {:error, if(unknown, do: {:unknown_syscall, unknown}, else: reason)}
+         {:error, {:einval, detail}} <- Linx.Agent.compile_seccomp(wire) do
+      {:error, reason(detail, filter)}
+    end
+  end
+
+  # The agent begins with the call's name, and says nothing else where it does not know it.
+  defp reason(detail, %Filter{rules: rules}) do
+    [name | why] = String.split(detail || "", ": ", parts: 2)
+    names = Enum.flat_map(rules, fn rule -> rule |> Filter.full() |> elem(1) end)
+
+    case {Enum.find(names, &(Atom.to_string(&1) == name)), why} do
+      {nil, _} -> {:einval, detail}
+      {name, []} -> {:unknown_syscall, name}
+      {name, [why]} -> {:bad_rule, {name, why}}
     end
   end
 

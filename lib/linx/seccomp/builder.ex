@@ -11,10 +11,12 @@ defmodule Linx.Seccomp.Builder do
         |> Builder.build(:kill_process)
 
   Every step succeeds; what is wrong with one of them is said by `build/2`. The order of the steps
-  does not matter: no two rules may name the same call.
+  does not matter. Conditions on arguments come last, as `Linx.Seccomp.Filter` has them:
+
+      Builder.allow(builder, :socket, [{0, :eq, 1}])
   """
 
-  alias Linx.Seccomp.Filter
+  alias Linx.Seccomp.{Condition, Filter}
 
   defstruct rules: []
 
@@ -27,24 +29,28 @@ defmodule Linx.Seccomp.Builder do
   def new, do: %__MODULE__{}
 
   @doc """
-  Allows a call, or each of a list of calls.
+  Allows a call, or each of a list of calls, under conditions if any are given.
   """
-  @spec allow(t, Filter.syscall() | [Filter.syscall()]) :: t
-  def allow(%__MODULE__{} = builder, names), do: add(builder, :allow, names)
+  @spec allow(t, Filter.syscall() | [Filter.syscall()], [Condition.t()]) :: t
+  def allow(%__MODULE__{} = builder, names, conditions \\ []),
+    do: add(builder, :allow, names, conditions)
 
   @doc """
   Does something other than allowing with a call, or with each of a list of calls: by default it
   fails with `:eperm`.
   """
-  @spec deny(t, Filter.syscall() | [Filter.syscall()], Filter.action()) :: t
-  def deny(builder, names, action \\ {:errno, :eperm})
-  def deny(%__MODULE__{} = builder, names, action), do: add(builder, action, names)
+  @spec deny(t, Filter.syscall() | [Filter.syscall()], Filter.action(), [Condition.t()]) :: t
+  def deny(builder, names, action \\ {:errno, :eperm}, conditions \\ [])
 
-  defp add(builder, action, names) when is_list(names) do
-    %{builder | rules: [{action, names} | builder.rules]}
+  def deny(%__MODULE__{} = builder, names, action, conditions),
+    do: add(builder, action, names, conditions)
+
+  defp add(builder, action, names, conditions) when is_list(names) do
+    rule = if conditions == [], do: {action, names}, else: {action, names, conditions}
+    %{builder | rules: [rule | builder.rules]}
   end
 
-  defp add(builder, action, name), do: add(builder, action, [name])
+  defp add(builder, action, name, conditions), do: add(builder, action, [name], conditions)
 
   @doc """
   The filter, with the action for every call that no rule names: `build(builder, :kill_process)`,

@@ -6,10 +6,28 @@ defmodule Linx.Seccomp.Filter do
       iex> filter.default
       :kill_process
 
+  A rule may also ask for arguments, of which all must be as it says:
+
+      iex> tiocsti = 0x5412
+      iex> rule = {{:errno, :eperm}, [:ioctl], [{1, :eq, tiocsti}]}
+      iex> {:ok, filter} = Linx.Seccomp.Filter.new([rule], :allow)
+      iex> filter.rules
+      [{{:errno, :eperm}, [:ioctl], [{1, :eq, 0x5412}]}]
+
+  A condition looks at as many bits as the kernel does: an ioctl's command is an `int`, so
+  `tiocsti ||| 1 <<< 32` is the same command to the kernel, and to this rule. Where Linx does not know
+  that an argument is an int (`Linx.Seccomp.Widths`), `:masked_eq` says what to look at. Pointers
+  can be compared, but not what they point to.
+
+  A call that no rule matches in full gets the default. The order of the rules means nothing: several
+  may name the same call, if no call can match two of different actions.
+
   A filter is data. It is compiled, for the architecture of the machine, by the agent that
   installs it. `new/2` checks the form of the rules; whether every name is a system call here is
   checked by `Linx.Seccomp`, whose functions are the usual way to make a filter.
   """
+
+  alias Linx.Seccomp.Condition
 
   @max_name 64
 
@@ -32,7 +50,7 @@ defmodule Linx.Seccomp.Filter do
   @typedoc "The name of a system call, such as `:openat`."
   @type syscall :: atom
 
-  @type rule :: {action, [syscall]}
+  @type rule :: {action, [syscall]} | {action, [syscall], [Condition.t()]}
   @type t :: %__MODULE__{rules: [rule], default: action}
   @type error ::
           {:error,
@@ -61,28 +79,35 @@ defmodule Linx.Seccomp.Filter do
 
   defp check_rules([], _seen), do: :ok
 
-  defp check_rules([{action, names} = rule | rest], seen) do
-    with {:ok, _} <- wire_action(action),
-         {:ok, seen} <- check_names(names, rule, seen) do
+  defp check_rules([rule | rest], seen) do
+    with {:ok, action, names, conditions} <- parts(rule),
+         {:ok, _} <- wire_action(action),
+         {:ok, seen} <- check_names(names, conditions, rule, seen) do
       check_rules(rest, seen)
     end
   end
 
-  defp check_rules([rule | _], _seen), do: {:error, {:bad_rule, rule}}
   defp check_rules(rules, _seen), do: {:error, {:bad_rule, rules}}
 
-  defp check_names([], _rule, seen), do: {:ok, seen}
+  defp parts({action, names}), do: {:ok, action, names, []}
+  defp parts({action, names, conditions}), do: {:ok, action, names, conditions}
+  defp parts(rule), do: {:error, {:bad_rule, rule}}
 
-  defp check_names([name | rest], rule, seen) when is_atom(name) do
-    cond do
-      name in seen -> {:error, {:duplicate_rule, name}}
-      not word?(Atom.to_string(name)) -> {:error, {:unknown_syscall, name}}
-      true -> check_names(rest, rule, MapSet.put(seen, name))
+  defp check_names([], _conditions, _rule, seen), do: {:ok, seen}
+
+  defp check_names([name | rest], conditions, rule, seen) when is_atom(name) do
+    with true <- word?(Atom.to_string(name)) or {:error, {:unknown_syscall, name}},
+         {:ok, _} <- wire_conditions(name, conditions),
+         false <- MapSet.member?(seen, {name, conditions}) do
+      check_names(rest, conditions, rule, MapSet.put(seen, {name, conditions}))
+    else
+      true -> {:error, {:duplicate_rule, name}}
+      error -> error
     end
   end
 
-  defp check_names([name | _], _rule, _seen), do: {:error, {:bad_rule, name}}
-  defp check_names(_names, rule, _seen), do: {:error, {:bad_rule, rule}}
+  defp check_names([name | _], _conditions, _rule, _seen), do: {:error, {:bad_rule, name}}
+  defp check_names(_names, _conditions, rule, _seen), do: {:error, {:bad_rule, rule}}
 
   # What the agent would not even take for a name.
   defp word?(name), do: byte_size(name) in 1..@max_name and not String.contains?(name, "\0")
@@ -106,11 +131,36 @@ defmodule Linx.Seccomp.Filter do
 
   defp wire_rules([], wire), do: {:ok, Enum.reverse(wire)}
 
-  defp wire_rules([{action, names} | rest], wire) do
-    with {:ok, action} <- wire_action(action) do
-      wire_rules(rest, Enum.reduce(names, wire, &[{action, Atom.to_string(&1), []} | &2]))
+  defp wire_rules([rule | rest], wire) do
+    with {:ok, action, names, conditions} <- parts(rule),
+         {:ok, action} <- wire_action(action),
+         {:ok, wire} <- wire_names(names, action, conditions, wire) do
+      wire_rules(rest, wire)
     end
   end
+
+  defp wire_names([], _action, _conditions, wire), do: {:ok, wire}
+
+  defp wire_names([name | rest], action, conditions, wire) do
+    with {:ok, alternatives} <- wire_conditions(name, conditions) do
+      rules = for args <- alternatives, do: {action, Atom.to_string(name), args}
+      wire_names(rest, action, conditions, Enum.reverse(rules, wire))
+    end
+  end
+
+  defp wire_conditions(name, conditions) do
+    with {:error, bad} <- Condition.to_wire(name, conditions), do: {:error, {:bad_rule, bad}}
+  end
+
+  @doc """
+  A rule as `{action, names, conditions}`, whether it has conditions or not.
+
+      iex> Linx.Seccomp.Filter.full({:allow, [:read]})
+      {:allow, [:read], []}
+  """
+  @spec full(rule) :: {action, [syscall], [Condition.t()]}
+  def full({action, names}), do: {action, names, []}
+  def full({_action, _names, _conditions} = rule), do: rule
 
   @simple_actions [:allow, :log, :trap, :kill_thread, :kill_process]
 
