@@ -18,6 +18,15 @@ std::vector<std::string> CapabilityNames() {
   return names;
 }
 
+bool HasEffective(int cap) {
+  cap_t sets = cap_get_proc();
+  if (sets == nullptr) return false;
+  cap_flag_value_t value = CAP_CLEAR;
+  const bool has = cap_get_flag(sets, cap, CAP_EFFECTIVE, &value) == 0 && value == CAP_SET;
+  cap_free(sets);
+  return has;
+}
+
 void EmptyInheritableSet() {
   cap_t sets = cap_get_proc();
   if (sets == nullptr) return;

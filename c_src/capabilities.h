@@ -14,6 +14,9 @@ std::vector<std::string> CapabilityNames();
 // The bits that the running kernel has.
 uint64_t AllCapabilities();
 
+// Whether the calling thread may use the capability of this number, a CAP_*.
+bool HasEffective(int cap);
+
 // Empties the calling thread's inheritable set, and with it the ambient one: an exec would pass
 // them on.
 void EmptyInheritableSet();

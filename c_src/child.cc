@@ -108,6 +108,9 @@ long RearmDeathSignal(Child* child) {
 // write the maps of a fresh user namespace: /proc/PID/uid_map of a non-dumpable process is root's.
 long SetDumpable(Child* child) { return child->plan.dumpable ? Prctl(PR_SET_DUMPABLE, 1) : 0; }
 
+// From here on nobody has maps to write.
+long ClearDumpable(Child* child) { return child->plan.dumpable ? Prctl(PR_SET_DUMPABLE, 0) : 0; }
+
 long SetNoNewPrivs(Child* child) {
   return child->plan.no_new_privs ? Prctl(PR_SET_NO_NEW_PRIVS, 1) : 0;
 }
@@ -264,6 +267,7 @@ template <auto kPart, auto kRun>
 constexpr auto kOf = [](Child* child) { return kRun(child->plan.*kPart); };
 
 constexpr Step kAfterProceed[] = {
+    {Stage::dumpable, ClearDumpable},
     {Stage::time_offsets, kOf<&ChildPlan::surroundings, SetTimeOffsets>},
     {Stage::hostname, kOf<&ChildPlan::surroundings, SetHostname>},
     {Stage::domainname, kOf<&ChildPlan::surroundings, SetDomainname>},

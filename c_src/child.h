@@ -45,7 +45,7 @@ struct ChildPlan {
   bool auto_proceed = false;
   bool fresh_time = false;       // joins a time namespace of its own, in force from its exec on
   bool fresh_cgroup = false;     // joins a cgroup namespace of its own, whose root is its leaf
-  bool dumpable = false;         // parked: /proc/PID writable for an unprivileged owner
+  bool dumpable = false;         // until proceed: /proc/PID writable for an unprivileged owner
   bool outlives_parent = false;  // the exec'd program gets no death signal
 };
 

@@ -75,8 +75,8 @@ ChildPlan* CopyPlan(const Plan& plan, Region* region) {
   child->check_cwd = plan.mode == Mode::enter;
   child->no_new_privs = plan.no_new_privs;
   child->auto_proceed = plan.auto_proceed;
-  // Only parked: without the checkpoint nobody has the time to write maps, and what shares the
-  // agent's memory would make the agent dumpable.
+  // Only parked, by the caller or for maps of the request: otherwise nobody has the time to write
+  // maps, and what shares the agent's memory would make the agent dumpable.
   child->dumpable = plan.mode == Mode::spawn && !plan.auto_proceed &&
                     (plan.namespaces & CLONE_NEWUSER) != 0 && geteuid() != 0;
   child->outlives_parent = plan.orphan_policy.linger && !plan.init;

@@ -161,7 +161,7 @@ TEST_CASE("every golden request is a plan, and every other frame a term") {
     CHECK(ReadPlan(mode, reader).ok());
     ++requests;
   }
-  CHECK(requests == 9);
+  CHECK(requests >= 9);
 }
 
 constexpr size_t kMaxGolden = 4096;

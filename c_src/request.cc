@@ -227,6 +227,18 @@ Status ReadPair(TermReader& reader, Plan& plan, Keys* given) {
   return Malformed(key, std::string("expected ") + kReaders[index].expected);
 }
 
+// What is done to a fresh namespace. Without one it would be done to the host's, or to that of
+// whoever is entered.
+struct FreshOnly {
+  Key key;
+  Namespace ns;
+};
+constexpr FreshOnly kFreshOnly[] = {
+    {Key::uid_map, Namespace::user},     {Key::gid_map, Namespace::user},
+    {Key::setgroups, Namespace::user},   {Key::hostname, Namespace::uts},
+    {Key::domainname, Namespace::uts},   {Key::loopback, Namespace::net},
+    {Key::time_offsets, Namespace::time}};
+
 // What holds between keys.
 Status CheckGiven(Mode mode, const Plan& plan, const Keys& given) {
   const bool target = given.test(static_cast<size_t>(Key::target));
@@ -237,6 +249,11 @@ Status CheckGiven(Mode mode, const Plan& plan, const Keys& given) {
   if (mode == Mode::enter && !target) return Malformed(Key::target, "required");
   // Skipping it would run on the host what was meant for the target's namespaces.
   if (mode == Mode::spawn && target) return Malformed(Key::target, "only enter has one");
+  for (const auto& [key, ns] : kFreshOnly) {
+    const bool fresh = mode == Mode::spawn && (plan.namespaces & CloneFlag(ns)) != 0;
+    if (fresh || !given.test(static_cast<size_t>(key))) continue;
+    return Malformed(key, std::string("only in a fresh namespace: ").append(Name(ns)));
+  }
   return {};
 }
 

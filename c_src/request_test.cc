@@ -107,6 +107,32 @@ TEST_CASE("a full request sets every key") {
   CHECK(plan.limits.cpus == std::vector<uint64_t>{1, 1});
 }
 
+TEST_CASE("id maps are for a fresh user namespace") {
+  const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_ids");
+  REQUIRE(plan.id_maps.uids.size() == 2);
+  CHECK(plan.id_maps.uids[1].outside == 100000);
+  REQUIRE(plan.id_maps.gids.size() == 1);
+  CHECK(plan.id_maps.gids[0].length == 4294867295);
+  CHECK(plan.id_maps.setgroups == false);
+  CHECK(plan.needs_parking());
+}
+
+TEST_CASE("what is done to a fresh namespace is refused where there is none") {
+  const std::string map = List({Tuple({Uint(0), Uint(1000), Uint(1)})});
+  const Pair user{Atom("namespaces"), List({Atom("user")})};
+  const Pair target{Atom("target"), Uint(7)};
+  for (const Pair& pair : {Pair{Atom("uid_map"), map},
+                           Pair{Atom("gid_map"), map},
+                           {Atom("setgroups"), Atom("deny")}}) {
+    CHECK(Read(Mode::spawn, Map({Argv(), pair, user})).ok());
+    CHECK_FALSE(Read(Mode::spawn, Map({Argv(), pair})).ok());
+    CHECK_FALSE(Read(Mode::enter, Map({Argv(), pair, user, target})).ok());
+  }
+  const Result<Plan> plan = ReadWith("uid_map", map);
+  REQUIRE_FALSE(plan.ok());
+  CHECK(plan.error().detail == "uid_map: only in a fresh namespace: user");
+}
+
 TEST_CASE("a cgroup is wanted or not, or named below the root of the hierarchy") {
   const Result<Plan> yes = ReadWith("cgroup", Atom("true"));
   REQUIRE(yes.ok());

@@ -94,24 +94,25 @@ void Session::OnSpawned(pid_t host_pid) {
 void Session::OnReady(pid_t ns_pid) {
   stdio_ = StdioFds();  // the child has its own by now
   child_pid_ = ns_pid;
-  if (held_ && !Prepare()) return;
-  if (!plan_.auto_proceed) released_us_ = MonotonicUs();
-  if (checkpoint_.passed()) {
-    // Nobody can act on it: it is said together with what comes next.
-    state_ = SessionState::proceeding;
-    ready_due_ = true;
-  } else {
-    state_ = SessionState::ready;
-    events_.Ready(ns_pid);
-  }
+  held_ ? Prepare() : Arrive();
 }
 
-// What is ours to do while the child is parked, and nobody else is told of it yet. False where it
-// failed.
-bool Session::Prepare() {
-  if (placing_ && !Place()) return false;
-  LetGo();
-  return true;
+// What is ours to do while the child is parked, and nobody else is told of it yet.
+void Session::Prepare() {
+  if (placing_ && !Place()) return;
+  if (!plan_.id_maps.wanted()) return LetGo();
+  mapping_ = std::make_unique<IdMapping>(context_.workload, Handler::To<&Session::OnMapped>(this));
+  mapping_->Start(plan_.id_maps, workload_.pidfd(), workload_.host_pid());
+}
+
+void Session::OnMapped() {
+  // The child died or was killed meanwhile, and a program that wrote its maps was to end first.
+  if (end_) return tree_.End();
+  const Status& mapped = mapping_->outcome();
+  if (mapped.ok()) return LetGo();
+  // An abort may be what it failed by.
+  if (!aborting_) OnFailed(mapped.error(), 0);
+  tree_.Kill();
 }
 
 bool Session::Place() {
@@ -126,6 +127,20 @@ bool Session::Place() {
 void Session::LetGo() {
   held_ = false;
   if (checkpoint_.passed()) workload_.Order(Checkpoint::ProceedRecord());
+  Arrive();
+}
+
+// The child is at its checkpoint, or past it.
+void Session::Arrive() {
+  if (!plan_.auto_proceed) released_us_ = MonotonicUs();
+  if (checkpoint_.passed()) {
+    // Nobody can act on it: it is said together with what comes next.
+    state_ = SessionState::proceeding;
+    ready_due_ = true;
+  } else {
+    state_ = SessionState::ready;
+    events_.Ready(child_pid_);
+  }
 }
 
 void Session::SayReady() {
@@ -157,6 +172,7 @@ void Session::OnRunning() {
 void Session::OnEnd(const End& end) {
   end_ = end;
   timer_.Reset();
+  if (mapping_ && mapping_->busy()) return mapping_->Stop();
   tree_.End();
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "checkpoint.h"
 #include "command.h"
 #include "events.h"
+#include "id_mapping.h"
 #include "leaves.h"
 #include "request.h"
 #include "session_tree.h"
@@ -116,8 +118,10 @@ class Session final : private WorkloadListener {
   void Finish();
   void SayUsage();
   void AskPausing(CommandName what);
-  bool Prepare();
+  void Prepare();
   bool Place();
+  void OnMapped();
+  void Arrive();
   void LetGo();
   void OnTreeGone();
   void Fail(const Error& error);
@@ -138,6 +142,7 @@ class Session final : private WorkloadListener {
   int connects_left_;
   Workload workload_;
   SessionTree tree_;
+  std::unique_ptr<IdMapping> mapping_;  // made when it is needed
   std::deque<int> signals_;
   pid_t spare_ = 0;
   pid_t child_pid_ = 0;
