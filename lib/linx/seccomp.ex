@@ -22,7 +22,7 @@ defmodule Linx.Seccomp do
   the vDSO) are not seen by any filter.
   """
 
-  alias Linx.Seccomp.{Builder, Cache, Filter}
+  alias Linx.Seccomp.{Builder, Cache, Filter, Names, Profile}
 
   @typedoc """
   Why there is no filter. The last two: no agent could be asked, or libseccomp refused the rules
@@ -131,6 +131,26 @@ defmodule Linx.Seccomp do
   end
 
   def from_rules(other), do: {:error, {:bad_rule, other}}
+
+  @doc """
+  The filter for a workload that needs nothing special: what containers without capabilities may do,
+  and nothing else. See `Linx.Seccomp.Profile` for what that is.
+
+      {:ok, filter} = Linx.Seccomp.default()
+
+  It fits the machine: calls that it does not have are left out. Errors are those of starting an
+  agent.
+  """
+  @spec default() :: {:ok, Filter.t()} | error
+  def default, do: Cache.fetch(:default, &make_default/0)
+
+  defp make_default do
+    {rules, default} = Profile.rules(arch())
+
+    with {:ok, unknown} <- Names.unknown(Enum.flat_map(rules, &elem(&1, 1))) do
+      Filter.new(Names.leave_out(rules, unknown), default)
+    end
+  end
 
   @doc """
   The classic BPF program of a filter, 8 bytes an instruction.
