@@ -79,6 +79,10 @@ ChildPlan* CopyPlan(const Plan& plan, Region* region) {
   // maps, and what shares the agent's memory would make the agent dumpable.
   child->dumpable = plan.mode == Mode::spawn && !plan.auto_proceed &&
                     (plan.namespaces & CLONE_NEWUSER) != 0 && geteuid() != 0;
+  // Nobody but the agent's own user can make use of that moment: of a container that is entered,
+  // its root could.
+  child->surroundings.become_dumpable =
+      plan.mode == Mode::spawn && plan.surroundings.needs_own_memory() && geteuid() != 0;
   child->outlives_parent = plan.orphan_policy.linger && !plan.init;
   return child;
 }

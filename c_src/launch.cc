@@ -58,20 +58,23 @@ int EnterChild(void* plan) { RunChild(*static_cast<const ChildPlan*>(plan)); }
 // Whether a process that joins a fresh time namespace is in it once it execs (Linux 6.1). One that
 // shares its parent's memory cannot be born in it.
 bool ExecSwitchesTime() {
-  struct utsname name;
-  int major = 0, minor = 0;
-  return uname(&name) == 0 && std::sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
-         (major > 6 || (major == 6 && minor >= 1));
+  static const bool switches = [] {
+    struct utsname name;
+    int major = 0, minor = 0;
+    return uname(&name) == 0 && std::sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+           (major > 6 || (major == 6 && minor >= 1));
+  }();
+  return switches;
 }
 
 // A child that shares the agent's memory must not be parked in it, nor need a fork of its own.
 bool MaySpawnSharing(const Plan& plan) {
-  static const bool exec_switches_time = ExecSwitchesTime();
   if (!kMayShareMemory || !plan.auto_proceed || plan.init) return false;
+  if (plan.surroundings.needs_own_memory()) return false;
   // In a fresh user namespace the child may make the time namespace; elsewhere clone is to say
   // whether it may.
   return (plan.namespaces & CLONE_NEWTIME) == 0 ||
-         (exec_switches_time && (plan.namespaces & CLONE_NEWUSER) != 0);
+         (ExecSwitchesTime() && (plan.namespaces & CLONE_NEWUSER) != 0);
 }
 
 InitPlan InitOf(const Plan& plan, const ChildPlan& child, int proc_fd) {
@@ -79,7 +82,8 @@ InitPlan InitOf(const Plan& plan, const ChildPlan& child, int proc_fd) {
   init.child = child;
   init.proc_fd = proc_fd;
   init.linger = plan.orphan_policy.linger;
-  init.share_memory = kMayShareMemory && plan.auto_proceed && plan.namespaces == 0;
+  init.share_memory = kMayShareMemory && plan.auto_proceed && plan.namespaces == 0 &&
+                      !plan.surroundings.needs_own_memory();
   return init;
 }
 
@@ -108,6 +112,10 @@ Result<ChildPlan*> Launcher::MakeImage(const Plan& plan, const int (&stdio)[3]) 
 }
 
 Result<Launched> Launcher::Spawn(const Plan& plan, const int (&stdio)[3], int cgroup) {
+  // Before Linux 6.1 it would take another fork to be in the namespace.
+  if (plan.surroundings.time_offsets && !ExecSwitchesTime()) {
+    return Error::Of(Stage::time_offsets, EOPNOTSUPP);
+  }
   Result<Pair> channel = MakePair();
   if (!channel.ok()) return channel.error();
   Launched launched;
@@ -130,6 +138,9 @@ Status Launcher::SpawnFromImage(const Plan& plan, const int (&stdio)[3], int cgr
   uint64_t namespaces = plan.namespaces;
   child->fresh_cgroup = cgroup >= 0 && (namespaces & CLONE_NEWCGROUP) != 0;
   if (child->fresh_cgroup) namespaces &= ~uint64_t{CLONE_NEWCGROUP};
+  // The clocks of one that clone makes cannot be set any more.
+  child->fresh_time = plan.surroundings.time_offsets.has_value();
+  if (child->fresh_time) namespaces &= ~uint64_t{CLONE_NEWTIME};
   const bool pid_namespace = (namespaces & CLONE_NEWPID) != 0;
   // An init is born with the pid namespace whose PID 1 it is, and with the others that come along.
   const uint64_t flags = plan.init && !pid_namespace ? 0 : namespaces;

@@ -39,7 +39,7 @@ class Launcher {
   Status Open();
 
   // `stdio` are borrowed fds or -1, and so is `cgroup`, in which the workload is born. Errors:
-  // socketpair, memory, clone, cgroup_clone, fork.
+  // socketpair, memory, clone, cgroup_clone, fork, time_offsets.
   Result<Launched> Spawn(const Plan& plan, const int (&stdio)[3], int cgroup = -1);
   // `target` is a pidfd, `join` the answer of NamespacesToJoin.
   Result<Launched> Enter(const Plan& plan, const int (&stdio)[3], int target, uint64_t join);

@@ -117,6 +117,17 @@ TEST_CASE("id maps are for a fresh user namespace") {
   CHECK(plan.needs_parking());
 }
 
+TEST_CASE("surroundings are for fresh namespaces") {
+  const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_surroundings");
+  CHECK(plan.surroundings.hostname == "box");
+  CHECK(plan.surroundings.domainname == "example");
+  CHECK(plan.surroundings.loopback);
+  CHECK(plan.surroundings.time_offsets->monotonic == -1);
+  CHECK(plan.surroundings.time_offsets->boottime == 86'400'000'000'000);
+  CHECK(plan.surroundings.oom_score_adj == -1000);
+  CHECK_FALSE(plan.needs_parking());
+}
+
 TEST_CASE("what is done to a fresh namespace is refused where there is none") {
   const std::string map = List({Tuple({Uint(0), Uint(1000), Uint(1)})});
   const Pair user{Atom("namespaces"), List({Atom("user")})};
@@ -127,6 +138,12 @@ TEST_CASE("what is done to a fresh namespace is refused where there is none") {
     CHECK(Read(Mode::spawn, Map({Argv(), pair, user})).ok());
     CHECK_FALSE(Read(Mode::spawn, Map({Argv(), pair})).ok());
     CHECK_FALSE(Read(Mode::enter, Map({Argv(), pair, user, target})).ok());
+  }
+  for (const Pair& pair :
+       {Pair{Atom("hostname"), Binary("box")}, Pair{Atom("domainname"), Binary("example")},
+        Pair{Atom("loopback"), Atom("true")},
+        Pair{Atom("time_offsets"), Tuple({Uint(0), Uint(1)})}}) {
+    CHECK_FALSE(Read(Mode::spawn, Map({Argv(), pair, user})).ok());
   }
   const Result<Plan> plan = ReadWith("uid_map", map);
   REQUIRE_FALSE(plan.ok());

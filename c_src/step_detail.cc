@@ -6,10 +6,11 @@ std::string DetailOf(const Plan& plan, Stage stage, int32_t element) {
   switch (stage) {
     case Stage::rlimits:
       return std::string(Name(static_cast<RlimitName>(element)));
+    case Stage::time_offsets:
     case Stage::hostname:
-      return plan.surroundings.hostname;
     case Stage::domainname:
-      return plan.surroundings.domainname;
+    case Stage::oom_score_adj:
+      return DetailOf(plan.surroundings, stage);
     case Stage::propagation:
     case Stage::root:
     case Stage::mount:

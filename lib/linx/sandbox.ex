@@ -10,9 +10,9 @@ defmodule Linx.Sandbox do
   """
 
   alias Linx.Process.Options.Values
-  alias Linx.Sandbox.Part
+  alias Linx.Sandbox.{Ids, Part, Surroundings}
 
-  @parts []
+  @parts [Ids, Surroundings]
 
   @enforce_keys [:namespaces, :env, :parts]
   defstruct @enforce_keys
@@ -33,6 +33,83 @@ defmodule Linx.Sandbox do
   """
   @spec env(t, term) :: t
   def env(%__MODULE__{} = sandbox, env), do: %{sandbox | env: env}
+
+  @doc """
+  The workload's user: a number, or a name of the host's `/etc/passwd`.
+
+  Its group is the user's there, or has the same number, unless `group/2` says another. Supplementary
+  groups are given up. In a user namespace the number is the one inside: `user(sandbox, 0)` with
+  `:user` among the `namespaces/2` is root there, and nobody outside.
+  """
+  @spec user(t, term) :: t
+  def user(sandbox, user), do: update(sandbox, Ids, &%{&1 | user: user})
+
+  @doc "The workload's group: a number, or a name of the host's `/etc/group`."
+  @spec group(t, term) :: t
+  def group(sandbox, group), do: update(sandbox, Ids, &%{&1 | group: group})
+
+  @doc """
+  The supplementary groups, as a list of numbers and names. An ordinary user cannot have any in a
+  user namespace, nor give up its own there, unless `/etc/subgid` allows other maps.
+  """
+  @spec groups(t, term) :: t
+  def groups(sandbox, groups), do: update(sandbox, Ids, &%{&1 | groups: groups})
+
+  @doc """
+  The uids of a fresh user namespace, as `{inside, outside, length}`, in place of those that
+  `Linx.Sandbox.Ids` chooses.
+
+  An ordinary user may map its own uid alone, or what `/etc/subuid` gives it, by newuidmap(1). A map
+  that holds uid 0 of the host gives the workload root's rights to files, with or without
+  capabilities.
+  """
+  @spec uid_map(t, term) :: t
+  def uid_map(sandbox, map), do: update(sandbox, Ids, &%{&1 | uid_map: map})
+
+  @doc "The gids of a fresh user namespace, as `uid_map/2`."
+  @spec gid_map(t, term) :: t
+  def gid_map(sandbox, map), do: update(sandbox, Ids, &%{&1 | gid_map: map})
+
+  @doc """
+  Whether setgroups(2) is to be `:allow`ed in a fresh user namespace, or `:deny`; the default is
+  what the maps need.
+  """
+  @spec setgroups(t, term) :: t
+  def setgroups(sandbox, word), do: update(sandbox, Ids, &%{&1 | setgroups: word})
+
+  @doc "The host's name in a fresh uts namespace, 1 to 64 bytes."
+  @spec hostname(t, term) :: t
+  def hostname(sandbox, name), do: update(sandbox, Surroundings, &%{&1 | hostname: name})
+
+  @doc "The NIS domain's name in a fresh uts namespace, 1 to 64 bytes."
+  @spec domainname(t, term) :: t
+  def domainname(sandbox, name), do: update(sandbox, Surroundings, &%{&1 | domainname: name})
+
+  @doc """
+  Whether the interface `lo` of a fresh net namespace is up: `true`, unless this says `false`.
+  """
+  @spec loopback(t, term) :: t
+  def loopback(sandbox, up?), do: update(sandbox, Surroundings, &%{&1 | loopback: up?})
+
+  @doc """
+  What a fresh time namespace adds to the host's clocks. Needs Linux 6.1.
+
+    * `:monotonic` - to CLOCK_MONOTONIC, in milliseconds or as `{:ns, nanoseconds}`, default 0
+    * `:boottime` - to CLOCK_BOOTTIME and the uptime, likewise
+
+  Offsets may be negative, a clock may not.
+  """
+  @spec time_offsets(t, term) :: t
+  def time_offsets(sandbox, offsets),
+    do: update(sandbox, Surroundings, &%{&1 | time_offsets: offsets})
+
+  @doc """
+  How early the workload is killed when memory is out, -1000 (never) to 1000 (first). Less than the
+  BEAM's takes CAP_SYS_RESOURCE. An ordinary user can say it of what it spawns alone.
+  """
+  @spec oom_score_adj(t, term) :: t
+  def oom_score_adj(sandbox, score),
+    do: update(sandbox, Surroundings, &%{&1 | oom_score_adj: score})
 
   @doc false
   @spec update(t, module, (struct -> struct)) :: t

@@ -139,6 +139,42 @@ defmodule Linx.Process.Error do
   defp advice(stage, :einval) when stage in @id_stages,
     do: "The id has no mapping in the child's user namespace: write its maps before proceed."
 
+  defp advice(stage, :eperm) when stage in [:uid_map, :gid_map] do
+    "An ordinary user may map its own id alone, the gid where setgroups is denied; more takes newuidmap " <>
+      "and newgidmap (Debian: uidmap) and ids in /etc/subuid and /etc/subgid. Root may map what its " <>
+      "own user namespace holds: see :subordinate_ids in Linx.Sandbox.Ids."
+  end
+
+  defp advice(stage, :enoent) when stage in [:uid_map, :gid_map] do
+    "An ordinary user maps more than its own id by newuidmap and newgidmap: install them (Debian: " <>
+      "uidmap)."
+  end
+
+  defp advice(:setgroups, :eperm),
+    do: "setgroups was denied to this namespace before, or to the one that it lies in."
+
+  defp advice(stage, :esrch) when stage in [:setgroups, :gid_map, :uid_map],
+    do: "The workload was killed before its maps were written."
+
+  defp advice(stage, errno)
+       when stage in [:hostname, :domainname, :loopback] and errno in [:eperm, :eacces],
+       do: "The child lacks the capability for this in the namespaces it was given."
+
+  defp advice(:time_offsets, :eopnotsupp),
+    do: "A process is moved into a time namespace of its own by exec since Linux 6.1."
+
+  defp advice(:time_offsets, :erange),
+    do: "With this offset a clock would be negative, or run out."
+
+  defp advice(:oom_score_adj, errno) when errno in [:eacces, :eperm] do
+    "A lower score than the BEAM's takes CAP_SYS_RESOURCE, and of what it enters an ordinary user " <>
+      "cannot set any."
+  end
+
+  defp advice(stage, errno)
+       when stage in [:time_offsets, :oom_score_adj] and errno in [:enodev, :exdev],
+       do: "What the child sees at /proc is no procfs, or something is mounted over its files."
+
   defp advice(:rlimits, :eperm),
     do: "Raising a hard limit takes CAP_SYS_RESOURCE, and nofile ends at /proc/sys/fs/nr_open."
 
