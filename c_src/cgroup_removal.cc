@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "cgroup_members.h"
 #include "raw_syscall.h"
 
 namespace linx {
@@ -46,6 +47,8 @@ CgroupRemoval::State CgroupRemoval::Remove(size_t count) {
   }
   return State::more;
 }
+
+bool CgroupRemoval::KillMembers() const { return at_ && linx::KillMembers(at_.get()) > 0; }
 
 // Down into any cgroup below until there is none, and up again by removing it.
 CgroupRemoval::State CgroupRemoval::RemoveOne() {

@@ -25,6 +25,8 @@ class CgroupRemoval {
 
   // Removes `count` of them at most.
   State Remove(size_t count);
+  // After `busy`: SIGKILL to who is in the one that could not be removed. False where nobody is.
+  bool KillMembers() const;
 
  private:
   State RemoveOne();

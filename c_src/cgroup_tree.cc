@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <vector>
 
@@ -28,14 +29,19 @@ std::string_view TakeLine(std::string_view* text) {
   return line;
 }
 
-std::vector<std::string_view> Fields(std::string_view line) {
+std::vector<std::string_view> Split(std::string_view line, char separator) {
   std::vector<std::string_view> fields;
   while (!line.empty()) {
-    const std::string_view field = line.substr(0, line.find(' '));
+    const std::string_view field = line.substr(0, line.find(separator));
     fields.push_back(field);
     line.remove_prefix(field.size() < line.size() ? field.size() + 1 : field.size());
   }
   return fields;
+}
+
+bool Lists(std::string_view names, std::string_view name) {
+  const std::vector<std::string_view> all = Split(names, ',');
+  return std::find(all.begin(), all.end(), name) != all.end();
 }
 
 // Space, tab, newline and backslash stand in mountinfo as \ and three octal digits.
@@ -53,34 +59,73 @@ std::string Unescape(std::string_view field) {
   return out;
 }
 
-}  // namespace
-
-std::optional<CgroupMount> FindCgroup2(std::string_view mountinfo) {
+// `wanted(type, options)` says which: the file system's type, and the options of all its mounts.
+template <typename Wanted>
+std::optional<CgroupMount> FindMount(std::string_view mountinfo, Wanted wanted) {
   while (!mountinfo.empty()) {
-    const std::vector<std::string_view> fields = Fields(TakeLine(&mountinfo));
+    const std::vector<std::string_view> fields = Split(TakeLine(&mountinfo), ' ');
     // Optional fields, from the seventh on, end with a dash; the file system's type follows.
     for (size_t i = 6; i + 1 < fields.size(); ++i) {
       if (fields[i] != "-") continue;
-      if (fields[i + 1] == "cgroup2") return CgroupMount{Unescape(fields[3]), Unescape(fields[4])};
+      const std::string_view options = i + 3 < fields.size() ? fields[i + 3] : std::string_view();
+      if (wanted(fields[i + 1], options)) {
+        return CgroupMount{Unescape(fields[3]), Unescape(fields[4])};
+      }
       break;
     }
   }
   return {};
 }
 
-std::optional<std::string> OwnCgroup(std::string_view proc_cgroup, const CgroupMount& mount) {
+// The part of a path that is below the mount's root, as a directory.
+std::optional<std::string> Below(const CgroupMount& mount, std::string_view path) {
+  const std::string_view root = mount.root == "/" ? std::string_view() : mount.root;
+  if (path.substr(0, root.size()) != root || path.substr(0, 3) == "/..") return {};
+  path.remove_prefix(root.size());
+  if (!path.empty() && path.front() != '/') return {};
+  return mount.point + std::string(path == "/" ? std::string_view() : path);
+}
+
+// Lines are "hierarchy-id:controllers:/path"; `wanted(id, controllers)` says which.
+template <typename Wanted>
+std::optional<std::string> FindOwn(std::string_view proc_cgroup, const CgroupMount& mount,
+                                   Wanted wanted) {
   while (!proc_cgroup.empty()) {
-    std::string_view line = TakeLine(&proc_cgroup);
-    // Version 2 is hierarchy 0, without a list of controllers.
-    if (line.substr(0, 3) != "0::") continue;
-    line.remove_prefix(3);
-    const std::string_view root = mount.root == "/" ? std::string_view() : mount.root;
-    if (line.substr(0, root.size()) != root || line.substr(0, 3) == "/..") return {};
-    line.remove_prefix(root.size());
-    if (!line.empty() && line.front() != '/') return {};
-    return mount.point + std::string(line == "/" ? std::string_view() : line);
+    const std::string_view line = TakeLine(&proc_cgroup);
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (first == line.npos || second == line.npos) continue;
+    if (wanted(line.substr(0, first), line.substr(first + 1, second - first - 1))) {
+      return Below(mount, line.substr(second + 1));
+    }
   }
   return {};
+}
+
+}  // namespace
+
+std::optional<CgroupMount> FindCgroup2(std::string_view mountinfo) {
+  return FindMount(mountinfo,
+                   [](std::string_view type, std::string_view) { return type == "cgroup2"; });
+}
+
+std::optional<CgroupMount> FindCgroup1(std::string_view mountinfo, Controller controller) {
+  return FindMount(mountinfo, [controller](std::string_view type, std::string_view options) {
+    return type == "cgroup" && Lists(options, Name(controller));
+  });
+}
+
+std::optional<std::string> OwnCgroup(std::string_view proc_cgroup, const CgroupMount& mount) {
+  // Version 2 is hierarchy 0, without a list of controllers.
+  return FindOwn(proc_cgroup, mount, [](std::string_view id, std::string_view controllers) {
+    return id == "0" && controllers.empty();
+  });
+}
+
+std::optional<std::string> OwnCgroup(std::string_view proc_cgroup, const CgroupMount& mount,
+                                     Controller controller) {
+  return FindOwn(proc_cgroup, mount, [controller](std::string_view, std::string_view controllers) {
+    return Lists(controllers, Name(controller));
+  });
 }
 
 Result<CgroupTree> ReadCgroupTree() {
@@ -96,6 +141,18 @@ Result<std::string> LeafParent(const CgroupTree& tree, const std::string& parent
   if (!parent.empty()) return tree.mount.point + "/" + parent;
   if (tree.own) return *tree.own;
   return Error::Of(Stage::cgroup_open, ENOENT, "the agent's own cgroup is not mounted");
+}
+
+Result<std::string> OwnCgroup1(Controller controller) {
+  const std::string name(Name(controller));
+  const auto mount = FindCgroup1(ReadWhole("/proc/self/mountinfo"), controller);
+  if (!mount) {
+    return Error::Of(Stage::cgroup_controls, ENODEV, name + " of cgroup v1 is not mounted");
+  }
+  std::optional<std::string> own = OwnCgroup(ReadWhole("/proc/self/cgroup"), *mount, controller);
+  if (own) return *std::move(own);
+  return Error::Of(Stage::cgroup_controls, ENOENT,
+                   "the agent's own cgroup of " + name + " is not mounted");
 }
 
 }  // namespace linx

@@ -1,4 +1,5 @@
-// Where the agent is in the cgroup v2 hierarchy (cgroups(7)).
+// Where the agent is in the cgroup hierarchies: the one of version 2, and those of version 1
+// (cgroups(7)).
 #ifndef LINX_CGROUP_TREE_H_
 #define LINX_CGROUP_TREE_H_
 
@@ -17,10 +18,14 @@ struct CgroupMount {
 
 // The first cgroup v2 file system of a /proc/PID/mountinfo.
 std::optional<CgroupMount> FindCgroup2(std::string_view mountinfo);
+// The first one of version 1 that has this controller.
+std::optional<CgroupMount> FindCgroup1(std::string_view mountinfo, Controller controller);
 
-// The directory of the v2 cgroup that a /proc/PID/cgroup names; nothing where it is not below the
-// mount's root, and so out of reach.
+// The directory of the cgroup that a /proc/PID/cgroup names, that of version 2 or that of a
+// controller of version 1; nothing where it is not below the mount's root, and so out of reach.
 std::optional<std::string> OwnCgroup(std::string_view proc_cgroup, const CgroupMount& mount);
+std::optional<std::string> OwnCgroup(std::string_view proc_cgroup, const CgroupMount& mount,
+                                     Controller controller);
 
 struct CgroupTree {
   CgroupMount mount;
@@ -33,6 +38,10 @@ Result<CgroupTree> ReadCgroupTree();
 // The directory in which a leaf belongs: below the agent's own cgroup where `parent` is empty, else
 // that directory of the hierarchy. Errors: cgroup_open.
 Result<std::string> LeafParent(const CgroupTree& tree, const std::string& parent);
+
+// The directory of the agent's own cgroup for a controller of version 1. Errors: cgroup_controls,
+// with ENODEV where it is not mounted, with ENOENT where that cgroup is out of reach.
+Result<std::string> OwnCgroup1(Controller controller);
 
 }  // namespace linx
 

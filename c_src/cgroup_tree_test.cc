@@ -59,6 +59,32 @@ TEST_CASE("a cgroup outside of what is mounted is none") {
   CHECK_FALSE(OwnCgroup("", {"/", "/mnt"}));
 }
 
+constexpr std::string_view kVersion1 =
+    "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct\n"
+    "34 31 0:31 / /sys/fs/cgroup/cpuset rw,relatime - cgroup cgroup rw,cpuset\n"
+    "35 31 0:32 /docker/12ab /sys/fs/cgroup/memory ro shared:7 - cgroup cgroup rw,memory\n"
+    "40 31 0:37 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,name=systemd\n";
+
+TEST_CASE("a controller of version 1 is found by its whole name") {
+  CHECK(FindCgroup1(kVersion1, Controller::cpu)->point == "/sys/fs/cgroup/cpu,cpuacct");
+  CHECK(FindCgroup1(kVersion1, Controller::cpuset)->point == "/sys/fs/cgroup/cpuset");
+  CHECK(FindCgroup1(kVersion1, Controller::memory)->root == "/docker/12ab");
+  CHECK_FALSE(FindCgroup1(kVersion1, Controller::pids));
+  CHECK_FALSE(FindCgroup1("", Controller::pids));
+}
+
+TEST_CASE("the own cgroup of a controller of version 1") {
+  constexpr std::string_view kOwn =
+      "4:memory:/docker/12ab/x:y\n3:cpuset:/\n2:cpu,cpuacct:/a\n0::/b\n";
+  const auto own = [&](Controller controller) {
+    return OwnCgroup(kOwn, *FindCgroup1(kVersion1, controller), controller);
+  };
+  CHECK(own(Controller::memory) == "/sys/fs/cgroup/memory/x:y");
+  CHECK(own(Controller::cpuset) == "/sys/fs/cgroup/cpuset");
+  CHECK(own(Controller::cpu) == "/sys/fs/cgroup/cpu,cpuacct/a");
+  CHECK_FALSE(OwnCgroup(kOwn, {"/", "/mnt"}, Controller::pids));
+}
+
 TEST_CASE("leaves go below the own cgroup, or below one that is named") {
   const CgroupTree tree = {{"/", "/sys/fs/cgroup"}, "/sys/fs/cgroup/app.scope"};
   CHECK(LeafParent(tree, {}).value() == "/sys/fs/cgroup/app.scope");

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "cgroup_members.h"
+
 namespace linx {
 namespace {
 
@@ -20,8 +22,9 @@ UniqueFd OpenDirectory(int at, const std::string& name) {
 
 }  // namespace
 
-Result<Leaf> Leaf::Make(const std::string& path, std::string name) {
+Result<Leaf> Leaf::Make(const std::string& path, std::string name, CgroupVersion version) {
   Leaf leaf;
+  leaf.version_ = version;
   UniqueFd parent = OpenDirectory(AT_FDCWD, path);
   if (!parent) return Error::Last(Stage::cgroup_open, path);
   leaf.name_ = std::move(name);
@@ -33,7 +36,7 @@ Result<Leaf> Leaf::Make(const std::string& path, std::string name) {
   leaf.directory_ = OpenDirectory(leaf.parent_.get(), leaf.name_);
   if (!leaf.directory_) return Error::Last(Stage::cgroup_open, leaf.path_);
   // Linux 5.14 and later.
-  if (faccessat(leaf.fd(), "cgroup.kill", F_OK, 0) < 0) {
+  if (version == CgroupVersion::two && faccessat(leaf.fd(), "cgroup.kill", F_OK, 0) < 0) {
     return Error::Last(Stage::cgroup_open, leaf.path_ + "/cgroup.kill");
   }
   return leaf;
@@ -49,7 +52,7 @@ bool Leaf::Write(const char* file, const std::string& text) const {
 }
 
 int Leaf::events_fd() const {
-  if (!events_) {
+  if (!events_ && version_ == CgroupVersion::two) {
     events_ = MoveHigh(UniqueFd(openat(fd(), "cgroup.events", O_RDONLY | O_NONBLOCK | O_CLOEXEC)));
   }
   return events_.get();
@@ -60,9 +63,25 @@ Status Leaf::Place(pid_t pid) const {
   return {};
 }
 
-void Leaf::Kill() const { Write("cgroup.kill", "1"); }
+void Leaf::Kill() const {
+  if (version_ == CgroupVersion::one) {
+    KillMembers(fd());
+  } else {
+    Write("cgroup.kill", "1");
+  }
+}
 
-void Leaf::Freeze(bool frozen) const { Write("cgroup.freeze", frozen ? "1" : "0"); }
+void Leaf::Freeze(bool frozen) const {
+  if (version_ == CgroupVersion::one) {
+    Write("freezer.state", frozen ? "FROZEN" : "THAWED");
+  } else {
+    Write("cgroup.freeze", frozen ? "1" : "0");
+  }
+}
+
+bool Leaf::populated() const {
+  return version_ == CgroupVersion::one ? !members().empty() : Has("populated 1");
+}
 
 // What one read gives: some thousands of pids.
 std::string Leaf::Read(const char* file) const {
@@ -80,15 +99,7 @@ uint64_t Leaf::cpu_us() const {
   return at == std::string::npos ? 0 : std::strtoull(&stat[at + kKey.size()], nullptr, 10);
 }
 
-std::vector<pid_t> Leaf::members() const {
-  const std::string procs = Read("cgroup.procs");
-  std::vector<pid_t> pids;
-  const char* at = procs.c_str();
-  for (char* end; const long pid = std::strtol(at, &end, 10); at = end) {
-    pids.push_back(static_cast<pid_t>(pid));
-  }
-  return pids;
-}
+std::vector<pid_t> Leaf::members() const { return MembersOf(fd()); }
 
 bool Leaf::Has(const char* event) const {
   char text[256];

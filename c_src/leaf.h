@@ -1,4 +1,4 @@
-// The cgroup of one session.
+// A cgroup of one session: its leaf in version 2, or one in a hierarchy of version 1.
 #ifndef LINX_LEAF_H_
 #define LINX_LEAF_H_
 
@@ -13,6 +13,8 @@
 
 namespace linx {
 
+enum class CgroupVersion : uint8_t { one, two };
+
 // Its directory, which is removed with it unless it is in use.
 class Leaf {
  public:
@@ -23,25 +25,31 @@ class Leaf {
 
   // `path` is the parent's, for the details. Errors: cgroup_open; cgroup_mkdir: EACCES where the
   // caller may not make cgroups there, EEXIST. The detail is a path.
-  static Result<Leaf> Make(const std::string& path, std::string name);
+  static Result<Leaf> Make(const std::string& path, std::string name,
+                           CgroupVersion version = CgroupVersion::two);
 
   // What CLONE_INTO_CGROUP takes.
   int fd() const { return directory_.get(); }
   int parent_fd() const { return parent_.get(); }
   const std::string& name() const { return name_; }
   const std::string& path() const { return path_; }
-  // For polling: EPOLLPRI whenever populated() or frozen() has changed. -1 where no fd is left.
+  CgroupVersion version() const { return version_; }
+  // For polling: EPOLLPRI whenever populated() or frozen() has changed. -1 where no fd is left, and
+  // in version 1.
   int events_fd() const;
 
   // Moves a process in. Errors: cgroup_procs.
   Status Place(pid_t pid) const;
-  // SIGKILL to all that is in it or below it, frozen or not.
+  // SIGKILL to all that is in it or below it, frozen or not. In version 1 to who was in it when
+  // that was looked up, but not to who is below it.
   void Kill() const;
+  // In version 1 only of use in the hierarchy of the freezer.
   void Freeze(bool frozen) const;
-  // Whether a process is in it or below it; whether all of these are frozen.
-  bool populated() const { return Has("populated 1"); }
+  // Whether a process is in it or below it, in version 1 only in it.
+  bool populated() const;
+  // Whether all of these are frozen; version 2.
   bool frozen() const { return Has("frozen 1"); }
-  // CPU time of all that is or was in it or below it, in microseconds.
+  // CPU time of all that is or was in it or below it, in microseconds; version 2.
   uint64_t cpu_us() const;
   // Who is in it, but not who is below it.
   std::vector<pid_t> members() const;
@@ -56,6 +64,7 @@ class Leaf {
   UniqueFd parent_, directory_;
   mutable UniqueFd events_;  // opened when it is needed first
   std::string name_, path_;
+  CgroupVersion version_ = CgroupVersion::two;
 };
 
 }  // namespace linx

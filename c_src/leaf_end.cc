@@ -10,6 +10,8 @@ constexpr size_t kRemovalsPerTurn = 32;
 // When to look again without having heard anything: who died, or was moved in by others, may have
 // been missed.
 constexpr uint32_t kTickMs = 100;
+// The same in version 1, where nothing is heard.
+constexpr uint32_t kPollMs = 2;
 // A cgroup that cannot be removed, though nobody is in it, is left where it is after that long.
 constexpr int kMaxFailures = 20;
 
@@ -27,7 +29,7 @@ void LeafEnd::Begin() {
 
 void LeafEnd::GoOn() {
   leaf_->Kill();
-  uint32_t wait_ms = kTickMs;
+  uint32_t wait_ms = leaf_->version() == CgroupVersion::one ? kPollMs : kTickMs;
   // Reading it also makes the watch wait for the next change.
   if (!leaf_->populated()) {
     switch (removal_->Remove(kRemovalsPerTurn)) {
@@ -37,8 +39,12 @@ void LeafEnd::GoOn() {
         wait_ms = 0;
         break;
       case CgroupRemoval::State::busy:
+        // In version 1 only who is at the top has been killed.
+        if (removal_->KillMembers()) break;
+        [[fallthrough]];
       case CgroupRemoval::State::failed:
         if (++failures_ == kMaxFailures) return Gone();
+        wait_ms = kTickMs;
         break;
     }
   }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cgroup_members.h"
 #include "cgroup_removal.h"
 #include "proc_stat.h"
 #include "unique_fd.h"
@@ -27,9 +28,13 @@ pid_t OwnerOf(const char* name) {
 }
 
 bool IsPopulated(int at, const std::string& name) {
-  const UniqueFd fd(openat(at, (name + "/cgroup.events").c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd directory(openat(at, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return false;
+  const UniqueFd events(openat(directory.get(), "cgroup.events", O_RDONLY | O_CLOEXEC));
+  // Version 1 tells nothing of the cgroups below.
+  if (!events) return !MembersOf(directory.get()).empty();
   char text[256];
-  const ssize_t n = fd ? read(fd.get(), text, sizeof(text)) : 0;
+  const ssize_t n = read(events.get(), text, sizeof(text));
   return n > 0 && std::string_view(text, static_cast<size_t>(n)).find("populated 1") !=
                       std::string_view::npos;
 }

@@ -47,6 +47,10 @@ constexpr std::string_view kRlimits[] = {
 #define LINX_RLIMIT(name, resource) #name,
 #include "protocol.def"
 };
+constexpr std::string_view kControllers[] = {
+#define LINX_CONTROLLER(name) #name,
+#include "protocol.def"
+};
 constexpr int kResources[] = {
 #define LINX_RLIMIT(name, resource) resource,
 #include "protocol.def"
@@ -74,12 +78,14 @@ std::string_view Name(Field field) { return kFields[static_cast<size_t>(field)];
 std::string_view Name(Feature feature) { return kFeatures[static_cast<size_t>(feature)]; }
 std::string_view Name(Namespace ns) { return kNamespaces[static_cast<size_t>(ns)]; }
 std::string_view Name(RlimitName name) { return kRlimits[static_cast<size_t>(name)]; }
+std::string_view Name(Controller name) { return kControllers[static_cast<size_t>(name)]; }
 
 bool Find(std::string_view name, CommandName* out) { return FindIn(kCommands, name, out); }
 bool Find(std::string_view name, Key* out) { return FindIn(kKeys, name, out); }
 bool Find(std::string_view name, Value* out) { return FindIn(kValues, name, out); }
 bool Find(std::string_view name, Namespace* out) { return FindIn(kNamespaces, name, out); }
 bool Find(std::string_view name, RlimitName* out) { return FindIn(kRlimits, name, out); }
+bool Find(std::string_view name, Controller* out) { return FindIn(kControllers, name, out); }
 
 uint64_t CloneFlag(Namespace ns) { return kCloneFlags[static_cast<size_t>(ns)]; }
 

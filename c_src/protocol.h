@@ -64,6 +64,16 @@ constexpr size_t kRlimitCount = 0
 #include "protocol.def"
     ;
 
+#define LINX_CONTROLLER(name) name,
+enum class Controller : uint8_t {
+#include "protocol.def"
+};
+
+#define LINX_CONTROLLER(name) +1
+constexpr size_t kControllerCount = 0
+#include "protocol.def"
+    ;
+
 // The version that `hello` carries; raised when a frame changes its meaning.
 constexpr int kProtocolVersion = 1;
 
@@ -80,6 +90,7 @@ std::string_view Name(Field field);
 std::string_view Name(Feature feature);
 std::string_view Name(Namespace ns);
 std::string_view Name(RlimitName name);
+std::string_view Name(Controller controller);
 
 // The enumerator of a spelling; false where there is none.
 bool Find(std::string_view name, CommandName* out);
@@ -87,6 +98,7 @@ bool Find(std::string_view name, Key* out);
 bool Find(std::string_view name, Value* out);
 bool Find(std::string_view name, Namespace* out);
 bool Find(std::string_view name, RlimitName* out);
+bool Find(std::string_view name, Controller* out);
 
 // The clone(2) flag that makes a fresh one.
 uint64_t CloneFlag(Namespace ns);

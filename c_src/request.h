@@ -70,7 +70,10 @@ struct Plan {
   uint32_t drain_ms = 1000;        // how long pipes are read after the workload's end
 
   // Whether the agent has work of its own to do while the child is parked.
-  bool needs_parking() const { return id_maps.wanted() || privileges.wanted(); }
+  bool needs_parking() const {
+    return id_maps.wanted() || privileges.wanted() || cgroup_controls.version1();
+  }
+  bool wants_leaf() const { return cgroup.wanted || cgroup_controls.leaf(); }
   bool pty() const { return stdio[0].kind == StdioKind::pty; }
   bool links() const {
     return std::any_of(stdio.begin(), stdio.end(),

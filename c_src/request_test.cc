@@ -107,6 +107,24 @@ TEST_CASE("a full request sets every key") {
   CHECK(plan.limits.cpus == std::vector<uint64_t>{1, 1});
 }
 
+TEST_CASE("controls of cgroups imply a leaf, or a checkpoint to be moved at") {
+  const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_cgroups");
+  const std::vector<CgroupControl>& controls = plan.cgroup_controls.list;
+  REQUIRE(controls.size() == 7);
+  CHECK_FALSE(controls[0].controller);
+  CHECK(controls[0].value == "50000 100000");
+  for (size_t i = 1; i < controls.size(); ++i) {
+    CHECK(controls[i].controller == static_cast<Controller>(i - 1));
+  }
+  CHECK(plan.needs_parking());
+  const Result<Plan> leaf =
+      ReadWith("cgroup_controls", List({Tuple({Binary("memory.max"), Binary("max")})}));
+  REQUIRE(leaf.ok());
+  CHECK(leaf.value().wants_leaf());
+  CHECK_FALSE(leaf.value().needs_parking());
+  CHECK_FALSE(ReadWith("cgroup_controls", List({Tuple({Binary("../x"), Binary("1")})})).ok());
+}
+
 TEST_CASE("id maps are for a fresh user namespace") {
   const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_ids");
   REQUIRE(plan.id_maps.uids.size() == 2);

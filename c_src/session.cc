@@ -63,12 +63,11 @@ void Session::OpenInputs() {
 }
 
 void Session::Launch() {
-  if (plan_.cgroup.wanted) {
-    const Status made = tree_.MakeLeaf(context_.leaves, plan_.cgroup);
-    if (!made.ok()) return Fail(made.error());
-    // Who comes by way of another's namespaces may not see the leaf, so he waits to be moved.
-    placing_ = plan_.mode == Mode::enter;
-  }
+  const Status made = tree_.MakeCgroups(context_.leaves, plan_);
+  if (!made.ok()) return Fail(made.error());
+  // Who comes by way of another's namespaces may not see the leaf, and nobody is born in a cgroup
+  // of version 1: they wait to be moved.
+  placing_ = plan_.cgroup_controls.version1() || (plan_.wants_leaf() && plan_.mode == Mode::enter);
   held_ = placing_ || plan_.needs_parking();
   if (held_) plan_.auto_proceed = false;
   streams_.OpenPipes(&stdio_, plan_.window);
@@ -116,7 +115,7 @@ void Session::OnMapped() {
 }
 
 bool Session::Place() {
-  const Status placed = tree_.Place();
+  const Status placed = tree_.Place(plan_.mode);
   if (placed.ok()) return true;
   OnFailed(placed.error(), 0);
   tree_.Kill();

@@ -151,7 +151,7 @@ class Session final : private WorkloadListener {
   std::optional<End> end_;
   bool ready_due_ = false;
   bool aborting_ = false;  // before running
-  bool placing_ = false;   // into its cgroup, once the child is parked
+  bool placing_ = false;   // into its cgroups, once the child is parked
   bool held_ = false;      // parked whatever the request says: there is work of ours to do
   bool draining_ = false;  // after the end
 };

@@ -1,4 +1,4 @@
-// What concerns all processes of a session at once: their cgroup, if they have one, their pauses,
+// What concerns all processes of a session at once: their cgroups, if they have any, their pauses,
 // and what they use.
 #ifndef LINX_SESSION_TREE_H_
 #define LINX_SESSION_TREE_H_
@@ -6,9 +6,8 @@
 #include <memory>
 
 #include "events.h"
-#include "leaf_end.h"
-#include "leaves.h"
 #include "pausing.h"
+#include "session_cgroups.h"
 #include "streams.h"
 #include "tree_count.h"
 #include "workload.h"
@@ -24,14 +23,14 @@ class SessionTree {
         workload_(workload),
         streams_(streams),
         events_(events),
-        on_gone_(on_gone) {}
+        cgroups_(context.loop, on_gone) {}
 
-  // Errors: as Leaves::Make.
-  Status MakeLeaf(Leaves& leaves, const CgroupWish& wish);
+  // Errors: as SessionCgroups::Make.
+  Status MakeCgroups(Leaves& leaves, const Plan& plan) { return cgroups_.Make(leaves, plan); }
   // What the workload is to be born in; -1 where there is no leaf.
-  int cgroup() const { return leaf_ ? leaf_->fd() : -1; }
-  // Moves the parked workload there. Errors: cgroup_procs.
-  Status Place() const { return leaf_->Place(workload_.host_pid()); }
+  int cgroup() const { return cgroups_.leaf() != nullptr ? cgroups_.leaf()->fd() : -1; }
+  // Moves the parked workload where it was not born. Errors: cgroup_procs.
+  Status Place(Mode mode) const { return cgroups_.Place(workload_.host_pid(), mode); }
 
   // Each answers an errno, and 0 where the answer is said sooner or later.
   int AskPausing(CommandName what);
@@ -40,9 +39,9 @@ class SessionTree {
   void Kill();
   // Lets all go on, whoever stopped or froze them, for a signal that they are to act upon.
   void Thaw();
-  // The workload is dead: who is left in the leaf is killed, and it is removed.
+  // The workload is dead: who is left in its cgroups is killed, and they are removed.
   void End();
-  // Nothing more is said. A leaf that is still there goes unless somebody is in it.
+  // Nothing more is said. A cgroup that is still there goes unless somebody is in it.
   void Close();
 
  private:
@@ -52,10 +51,8 @@ class SessionTree {
   Workload& workload_;
   const Streams& streams_;
   Events events_;
-  const Handler on_gone_;
+  SessionCgroups cgroups_;
   // Each is made when it is needed first.
-  std::unique_ptr<Leaf> leaf_;
-  std::unique_ptr<LeafEnd> leaf_end_;
   std::unique_ptr<Pausing> pausing_;
   std::unique_ptr<TreeCount> count_;
   size_t stats_asked_ = 0;

@@ -23,6 +23,15 @@ inline bool HasLeaves() {
   return has;
 }
 
+// The same for a controller of version 1.
+inline bool HasVersion1(Controller controller) {
+  Leaves leaves(*LeafParents::Create());
+  const Result<std::string> parent = leaves.Parent1(controller);
+  if (parent.ok() && leaves.Make1(parent.value()).ok()) return true;
+  MESSAGE("no cgroup v1 of " << Name(controller) << " in which this user may make cgroups");
+  return false;
+}
+
 inline std::string OwnCgroupPath() {
   const Result<CgroupTree> tree = ReadCgroupTree();
   return LeafParent(tree.value(), {}).value();

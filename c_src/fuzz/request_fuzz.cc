@@ -41,6 +41,10 @@ void CheckPlan(const Plan& plan) {
   Require(below == "//" || below.find("//") == below.npos);
   for (const Rlimit& limit : plan.limits.rlimits) Require(limit.soft <= limit.hard);
   Require(plan.limits.rlimits.size() <= kRlimitCount && plan.limits.umask.value_or(0) <= 0777);
+  for (const CgroupControl& control : plan.cgroup_controls.list) {
+    Require(IsString(control.file) && control.file.find('/') == control.file.npos);
+    Require(IsString(control.value) && !control.prefix().empty());
+  }
   Require((plan.mode == Mode::enter) == (plan.target > 0 || plan.target_session.has_value()));
 }
 

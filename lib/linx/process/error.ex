@@ -212,8 +212,29 @@ defmodule Linx.Process.Error do
   defp advice(:cgroup_open, :enoent),
     do: "There is no such cgroup: make it first. Its path counts from the root of the hierarchy."
 
+  defp advice(:cgroup_controls, :enodev) do
+    "The kernel does not offer this controller there: mount its hierarchy, or hand it down to the " <>
+      "cgroup that is named, from the root on; `mix linx.doctor` shows which controllers are where."
+  end
+
+  defp advice(:cgroup_controls, :ebusy) do
+    "A cgroup that holds processes hands no controller on: make one without any and name it with " <>
+      ":cgroup, such as cgroup: \"jobs\"."
+  end
+
+  defp advice(:cgroup_controls, :enoent),
+    do:
+      "This controller has no such file here: the kernel lacks the feature, or it is turned off."
+
+  defp advice(:cgroup_controls, errno) when errno in [:einval, :erange, :enospc],
+    do: "The kernel does not take this value for the file, or the cgroup above allows less."
+
+  defp advice(:cgroup_procs, :enospc),
+    do:
+      "The cpuset has no CPU or no memory node that the cgroup above has: check what it is set to."
+
   defp advice(stage, errno)
-       when stage in [:cgroup_open, :cgroup_mkdir, :cgroup_clone] and
+       when stage in [:cgroup_open, :cgroup_mkdir, :cgroup_clone, :cgroup_controls] and
               errno in [:eacces, :eperm, :erofs] do
     "The BEAM's user may not make cgroups there: have one delegated; `mix linx.doctor` says how."
   end

@@ -1,0 +1,21 @@
+// Who is in a cgroup, by its cgroup.procs, which both versions have.
+#ifndef LINX_CGROUP_MEMBERS_H_
+#define LINX_CGROUP_MEMBERS_H_
+
+#include <sys/types.h>
+
+#include <vector>
+
+namespace linx {
+
+// Some thousands of them at most, and none of the cgroups below. `directory` is the cgroup's.
+std::vector<pid_t> MembersOf(int directory);
+
+// SIGKILL to those, for version 1, which has no cgroup.kill: a frozen cgroup is thawed first, and
+// no process is hit that is not in it. Returns how many there were; who forks meanwhile needs
+// another call.
+size_t KillMembers(int directory);
+
+}  // namespace linx
+
+#endif  // LINX_CGROUP_MEMBERS_H_
