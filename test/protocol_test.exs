@@ -6,6 +6,7 @@ defmodule Linx.ProtocolTest do
 
   alias Linx.Protocol
   alias Linx.Protocol.Piece
+  alias Linx.Sandbox
 
   defp frame(term), do: :erlang.term_to_binary(term)
 
@@ -46,6 +47,7 @@ defmodule Linx.ProtocolTest do
       umask: 0o22,
       cpus: [0],
       cgroup: true,
+      sandbox: sandbox(),
       agent: :dedicated
     ]
 
@@ -59,6 +61,19 @@ defmodule Linx.ProtocolTest do
 
     assert keys |> Enum.concat() |> Enum.uniq() |> Enum.sort() ==
              Enum.sort(Protocol.names().key -- [:target])
+  end
+
+  # Each part's keys.
+  defp sandbox do
+    Sandbox.new()
+    |> Sandbox.uid_map([{0, 1, 1}])
+    |> Sandbox.gid_map([{0, 1, 1}])
+    |> Sandbox.setgroups(:deny)
+    |> Sandbox.hostname("box")
+    |> Sandbox.domainname("example")
+    |> Sandbox.loopback(true)
+    |> Sandbox.time_offsets(boottime: 1)
+    |> Sandbox.oom_score_adj(0)
   end
 
   describe "a piece of output" do

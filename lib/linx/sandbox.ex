@@ -121,7 +121,7 @@ defmodule Linx.Sandbox do
   def request(%__MODULE__{} = sandbox, mode) do
     with {:ok, namespaces} <- all_namespaces(sandbox), {:ok, env} <- env(sandbox) do
       context = Map.merge(%{mode: mode, namespaces: namespaces}, user())
-      first = put_env(%{namespaces: namespaces, fail_closed: true}, env)
+      first = mode |> first(namespaces) |> put_env(env)
 
       Enum.reduce_while(@parts, {:ok, first}, fn part, {:ok, request} ->
         case part.request(Map.fetch!(sandbox.parts, part), context) do
@@ -131,6 +131,10 @@ defmodule Linx.Sandbox do
       end)
     end
   end
+
+  # Those to enter are the session's to name: a list that is empty here would be none of them.
+  defp first(:spawn, namespaces), do: %{namespaces: namespaces, fail_closed: true}
+  defp first(:enter, _namespaces), do: %{fail_closed: true}
 
   defp env(%{env: nil}), do: {:ok, nil}
 
