@@ -16,7 +16,10 @@ Got ReceiveReport(int channel, Report* report, UniqueFd* passed) {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof(control);
-  const ssize_t n = recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  constexpr int kFlags = MSG_CMSG_CLOEXEC | MSG_DONTWAIT;
+  ssize_t n = recvmsg(channel, &message, kFlags);
+  // Said once, ahead of what is still to be read: the other end left with orders unread.
+  if (n < 0 && errno == ECONNRESET) n = recvmsg(channel, &message, kFlags);
   if (n < 0) return errno == EAGAIN || errno == EINTR ? Got::nothing : Got::closed;
   for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
        header = CMSG_NXTHDR(&message, header)) {

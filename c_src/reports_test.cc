@@ -37,6 +37,17 @@ TEST_CASE("reports come one by one, with or without an fd, and then the end") {
   CHECK(ReceiveReport(channel.ours.get(), &report, &passed) == Got::closed);
 }
 
+TEST_CASE("a last report is heard of one who left with orders unread") {
+  test::Channel channel;
+  channel.Send(Order::Kind::proceed);
+  REQUIRE(SendReport(channel.theirs.get(), Report{}, -1) == 0);
+  channel.theirs.Reset();
+  Report report;
+  UniqueFd passed;
+  CHECK(ReceiveReport(channel.ours.get(), &report, &passed) == Got::message);
+  CHECK(ReceiveReport(channel.ours.get(), &report, &passed) == Got::closed);
+}
+
 TEST_CASE("a record of another size is none") {
   test::Channel channel;
   CHECK(send(channel.theirs.get(), "x", 1, 0) == 1);
