@@ -5,6 +5,7 @@
 #include <string>
 
 #include "capabilities.h"
+#include "landlock.h"
 
 namespace linx {
 
@@ -17,6 +18,7 @@ void SayHello(Outbox* outbox, const std::vector<Feature>& features) {
     map.Key(Field::protocol).Int(kProtocolVersion);
     map.Key(Field::version).Binary(LINX_VERSION);
     map.Key(Field::pid).Int(getpid());
+    map.Key(Field::landlock_abi).Int(LandlockAbi());
     ListWriter list(map.Key(Field::features));
     for (const Feature feature : features) list.Item().Atom(feature);
   }

@@ -27,6 +27,13 @@ bool HasEffective(int cap) {
   return has;
 }
 
+std::string CapabilityName(int cap) {
+  if (cap < 0 || cap >= 64) return {};
+  const std::vector<std::string> names = CapabilityNames();
+  const auto index = static_cast<size_t>(cap);
+  return index < names.size() ? names[index] : "cap_" + std::to_string(cap);
+}
+
 void EmptyInheritableSet() {
   cap_t sets = cap_get_proc();
   if (sets == nullptr) return;

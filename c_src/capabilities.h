@@ -11,6 +11,9 @@ namespace linx {
 // The names by bit, such as cap_net_admin: all that libcap can name and the running kernel has.
 std::vector<std::string> CapabilityNames();
 
+// The name of one, `cap_63` where libcap has none; empty for what is no capability.
+std::string CapabilityName(int cap);
+
 // The bits that the running kernel has.
 uint64_t AllCapabilities();
 

@@ -32,11 +32,13 @@ struct Order {
     cap_drop_bounding,
     cap_set_thread,
     cap_set_ambient,
+    securebits,
     filter
   };
   Kind kind;
   uint32_t size;     // filter: bytes that follow
-  uint64_t mask[3];  // cap_*: the mask, or effective, permitted, inheritable
+  uint32_t given;    // cap_set_thread: which masks are given, 1 << index; the others stay
+  uint64_t mask[3];  // cap_*, securebits: the mask, or effective, permitted, inheritable
 };
 
 // Child, init or enter helper to agent.
@@ -51,7 +53,7 @@ struct Report {
   Kind kind;
   Stage stage;         // failed
   int32_t code;        // failed: errno
-  int32_t element;     // failed at rlimits: the RlimitName
+  int32_t element;     // failed: which of the things that the stage is about, see step_detail.cc
   int32_t pid;         // ready: as the child sees itself; *launched: as the agent does
   int32_t end_code;    // ended: CLD_EXITED, CLD_KILLED or CLD_DUMPED
   int32_t end_status;  // ended: exit code or signal

@@ -46,29 +46,41 @@ std::string Checkpoint::ProceedRecord() {
   return Record(order);
 }
 
-Checkpoint::Ordered Checkpoint::TakeCaps(Order::Kind kind, uint64_t a, uint64_t b, uint64_t c) {
+Checkpoint::Ordered Checkpoint::TakeCaps(Order order) {
   if (passed_) return Refusal{EBUSY, {}};
-  if (((a | b | c) & ~AllCapabilities()) != 0) return Refusal{EINVAL, "no such capability"};
+  if (((order.mask[0] | order.mask[1] | order.mask[2]) & ~AllCapabilities()) != 0) {
+    return Refusal{EINVAL, "no such capability"};
+  }
   if (cap_orders_ == kMaxCapCommands) return Refusal{ENOBUFS, {}};
   ++cap_orders_;
-  Order order = {};
-  order.kind = kind;
-  order.mask[0] = a;
-  order.mask[1] = b;
-  order.mask[2] = c;
   return Record(order);
 }
 
 Checkpoint::Ordered Checkpoint::Take(const CapDropBounding& caps) {
-  return TakeCaps(Order::Kind::cap_drop_bounding, caps.mask);
+  return TakeCaps({Order::Kind::cap_drop_bounding, 0, 0, {caps.mask}});
 }
 
 Checkpoint::Ordered Checkpoint::Take(const CapSetThread& caps) {
-  return TakeCaps(Order::Kind::cap_set_thread, caps.effective, caps.permitted, caps.inheritable);
+  return Take(CapSetSome{caps.effective, caps.permitted, caps.inheritable});
+}
+
+Checkpoint::Ordered Checkpoint::Take(const CapSetSome& caps) {
+  Order order = {Order::Kind::cap_set_thread, 0, 0, {}};
+  const std::optional<uint64_t> sets[] = {caps.effective, caps.permitted, caps.inheritable};
+  for (size_t i = 0; i < 3; ++i) {
+    if (!sets[i]) continue;
+    order.given |= 1u << i;
+    order.mask[i] = *sets[i];
+  }
+  return TakeCaps(order);
 }
 
 Checkpoint::Ordered Checkpoint::Take(const CapSetAmbient& caps) {
-  return TakeCaps(Order::Kind::cap_set_ambient, caps.mask);
+  return TakeCaps({Order::Kind::cap_set_ambient, 0, 0, {caps.mask}});
+}
+
+Checkpoint::Ordered Checkpoint::Take(const SetSecurebits& bits) {
+  return TakeCaps({Order::Kind::securebits, 0, 0, {bits.bits}});
 }
 
 Checkpoint::Ordered Checkpoint::TakeFilter(const std::string& bpf) {

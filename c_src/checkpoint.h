@@ -21,6 +21,14 @@ struct Refusal {
   std::string detail;
 };
 
+// What only a request asks for, never a command.
+struct CapSetSome {
+  std::optional<uint64_t> effective, permitted, inheritable;
+};
+struct SetSecurebits {
+  uint64_t bits;
+};
+
 class Checkpoint {
  public:
   // `fail_closed`: after a refused restriction there is no proceeding.
@@ -31,7 +39,9 @@ class Checkpoint {
   Ordered Take(const Proceed&);
   Ordered Take(const CapDropBounding& caps);
   Ordered Take(const CapSetThread& caps);
+  Ordered Take(const CapSetSome& caps);
   Ordered Take(const CapSetAmbient& caps);
+  Ordered Take(const SetSecurebits& bits);
   Ordered Take(const SeccompInstall& filter);
   Ordered Take(const SeccompRules& rules);
 
@@ -48,7 +58,7 @@ class Checkpoint {
   void Pass() { passed_ = true; }
 
  private:
-  Ordered TakeCaps(Order::Kind kind, uint64_t a, uint64_t b = 0, uint64_t c = 0);
+  Ordered TakeCaps(Order order);
   Ordered TakeFilter(const std::string& bpf);
 
   const bool fail_closed_;

@@ -44,10 +44,15 @@ TEST_CASE("capability commands become orders with their masks") {
   CHECK(order.mask[0] == 1);
   CHECK(order.mask[1] == 2);
   CHECK(order.mask[2] == 4);
+  CHECK(order.given == 7);
+  order = OrderOf(checkpoint.Take(CapSetSome{{}, {}, 4}));
+  CHECK(order.given == 4);
+  CHECK(order.mask[2] == 4);
   order = OrderOf(checkpoint.Take(CapDropBounding{8}));
   CHECK(order.kind == Order::Kind::cap_drop_bounding);
   CHECK(order.mask[0] == 8);
   CHECK(OrderOf(checkpoint.Take(CapSetAmbient{0})).kind == Order::Kind::cap_set_ambient);
+  CHECK(OrderOf(checkpoint.Take(SetSecurebits{5})).kind == Order::Kind::securebits);
 }
 
 TEST_CASE("a filter's program follows its order") {

@@ -25,7 +25,7 @@ struct Child {
   ChildOrders orders;
 
   explicit Child(const ChildPlan& p)
-      : plan(p), orders({changes_ids(), plan.set_uid && plan.uid != 0}) {}
+      : plan(p), orders({plan.defers_caps || changes_ids(), plan.set_uid && plan.uid != 0}) {}
   bool changes_ids() const { return plan.set_uid || plan.set_gid; }
 };
 
@@ -133,8 +133,9 @@ void ServeCheckpoint(Child* child) {
     Order order;
     std::memcpy(&order, record, sizeof(order));
     if (order.kind == Order::Kind::proceed) return;
-    const long rc = child->orders.Take(record, static_cast<size_t>(n));
-    if (rc < 0) Fail(child->plan.channel, StageOf(order.kind), rc);
+    OrderFailure failed;
+    const long rc = child->orders.Take(record, static_cast<size_t>(n), &failed);
+    if (rc < 0) Fail(child->plan.channel, failed.stage, rc, failed.element);
   }
 }
 
@@ -178,7 +179,7 @@ long SetGid(Child* child) {
   return Unless(child->plan.ids_optional, raw::Call(SYS_setresgid, gid, gid, gid));
 }
 
-// Orders that wait for the new ids need the permitted set to outlive the old ones.
+// Orders that wait need the permitted set to outlive the old ones.
 long SetUid(Child* child) {
   const uint32_t uid = child->plan.uid;
   if (!child->plan.set_uid) return 0;
@@ -191,14 +192,19 @@ long SetUid(Child* child) {
 
 // One step, but the stage is that of the order which failed.
 long ApplyDeferredCaps(Child* child) {
-  Stage stage = Stage::cap_set_thread;
-  const long rc = child->orders.ApplyCaps(&stage);
-  if (rc < 0) Fail(child->plan.channel, stage, rc);
+  OrderFailure failed;
+  const long rc = child->orders.ApplyCaps(&failed);
+  if (rc < 0) Fail(child->plan.channel, failed.stage, rc, failed.element);
   return 0;
 }
 
+// Without CAP_SYS_ADMIN the kernel takes no rules from anybody else.
+long LandlockNeedsNoNewPrivs(Child* child) {
+  return child->plan.landlock.wanted ? Prctl(PR_SET_NO_NEW_PRIVS, 1) : 0;
+}
+
 long RestrictByLandlock(Child* child) {
-  int32_t element = 0;
+  int32_t element;
   const long rc = Restrict(child->plan.landlock, &element);
   if (rc < 0) Fail(child->plan.channel, Stage::landlock, rc, element);
   return 0;
@@ -243,7 +249,12 @@ long FiltersNeedNoNewPrivs(Child* child) {
   return child->orders.has_filters() ? Prctl(PR_SET_NO_NEW_PRIVS, 1) : 0;
 }
 
-long InstallFilters(Child* child) { return child->orders.InstallFilters(); }
+long InstallFilters(Child* child) {
+  int32_t failed;
+  const long rc = child->orders.InstallFilters(&failed);
+  if (rc < 0) Fail(child->plan.channel, Stage::seccomp_install, rc, failed);
+  return 0;
+}
 
 long Exec(Child* child) {
   return raw::Call(SYS_execve, child->plan.path, child->plan.argv, child->plan.envp);
@@ -283,6 +294,7 @@ constexpr Step kAfterProceed[] = {
     {Stage::uid, SetUid},
     {Stage::pdeathsig, RearmDeathSignal},
     {Stage::cap_set_thread, ApplyDeferredCaps},
+    {Stage::no_new_privs, LandlockNeedsNoNewPrivs},
     {Stage::landlock, RestrictByLandlock},
     {Stage::stdio, SetStdio},
     {Stage::chdir, ChangeDirectory},

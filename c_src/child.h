@@ -42,6 +42,7 @@ struct ChildPlan {
   bool controlling_tty = false;  // stdio[0] becomes it
   bool check_cwd = false;        // refuse a cwd outside the root even if none was named
   bool no_new_privs = false;
+  bool defers_caps = false;  // orders wait for steps ahead of them, which need capabilities
   bool auto_proceed = false;
   bool fresh_time = false;       // joins a time namespace of its own, in force from its exec on
   bool fresh_cgroup = false;     // joins a cgroup namespace of its own, whose root is its leaf

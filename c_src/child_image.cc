@@ -36,6 +36,14 @@ ChildLimits CopyLimits(const Limits& limits, Region* region) {
   return copy;
 }
 
+// Whether steps after proceed may need what the orders of a checkpoint take away; changes of ids
+// count by themselves.
+bool NeedsCapabilities(const Plan& plan) {
+  const Surroundings& around = plan.surroundings;
+  return plan.privileges.wanted() || plan.mounts.wanted() || !around.hostname.empty() ||
+         !around.domainname.empty() || around.loopback || around.needs_own_memory();
+}
+
 }  // namespace
 
 size_t ChildImageSize(const Plan& plan) {
@@ -74,6 +82,7 @@ ChildPlan* CopyPlan(const Plan& plan, Region* region) {
   child->controlling_tty = plan.pty();
   child->check_cwd = plan.mode == Mode::enter;
   child->no_new_privs = plan.no_new_privs;
+  child->defers_caps = NeedsCapabilities(plan);
   child->auto_proceed = plan.auto_proceed;
   // Only parked, by the caller or for maps of the request: otherwise nobody has the time to write
   // maps, and what shares the agent's memory would make the agent dumpable.

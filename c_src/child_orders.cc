@@ -50,51 +50,95 @@ long TryFilter(const char* program, size_t bytes) {
   return WIFEXITED(status) ? -WEXITSTATUS(status) : 0;
 }
 
-long SetThreadCaps(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
-  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  struct __user_cap_data_struct data[2];
-  for (int i = 0; i < 2; ++i) {
-    data[i].effective = static_cast<uint32_t>(effective >> (32 * i));
-    data[i].permitted = static_cast<uint32_t>(permitted >> (32 * i));
-    data[i].inheritable = static_cast<uint32_t>(inheritable >> (32 * i));
-  }
-  return raw::Call(SYS_capset, &header, data);
-}
+// The sets of capset(2), in the order of an Order's masks.
+struct ThreadSets {
+  uint64_t mask[3] = {};
+};
 
-long RaisePermitted() {
+long ReadThreadSets(ThreadSets* sets) {
   struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   struct __user_cap_data_struct data[2];
   const long rc = raw::Call(SYS_capget, &header, data);
   if (rc < 0) return rc;
-  for (auto& half : data) half.effective = half.permitted;
+  for (int i = 0; i < 2; ++i) {
+    sets->mask[0] |= uint64_t{data[i].effective} << (32 * i);
+    sets->mask[1] |= uint64_t{data[i].permitted} << (32 * i);
+    sets->mask[2] |= uint64_t{data[i].inheritable} << (32 * i);
+  }
+  return 0;
+}
+
+long WriteThreadSets(const ThreadSets& sets) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2];
+  for (int i = 0; i < 2; ++i) {
+    data[i].effective = static_cast<uint32_t>(sets.mask[0] >> (32 * i));
+    data[i].permitted = static_cast<uint32_t>(sets.mask[1] >> (32 * i));
+    data[i].inheritable = static_cast<uint32_t>(sets.mask[2] >> (32 * i));
+  }
   return raw::Call(SYS_capset, &header, data);
 }
 
-long DropBounding(uint64_t mask) {
-  for (unsigned long cap = 0; cap < 64; ++cap) {
+// Sets what is given. An effective set that is not lies within what becomes permitted.
+long SetThreadCaps(const Order& order) {
+  ThreadSets sets;
+  const long rc = ReadThreadSets(&sets);
+  if (rc < 0) return rc;
+  for (unsigned i = 0; i < 3; ++i) {
+    if ((order.given >> i & 1) != 0) sets.mask[i] = order.mask[i];
+  }
+  if ((order.given & 1) == 0) sets.mask[0] &= sets.mask[1];
+  return WriteThreadSets(sets);
+}
+
+long RaisePermitted() {
+  ThreadSets sets;
+  const long rc = ReadThreadSets(&sets);
+  if (rc < 0) return rc;
+  sets.mask[0] = sets.mask[1];
+  return WriteThreadSets(sets);
+}
+
+long DropBounding(uint64_t mask, int32_t* failed) {
+  for (int32_t cap = 0; cap < 64; ++cap) {
     if ((mask >> cap & 1) == 0) continue;
-    const long rc = Prctl(PR_CAPBSET_DROP, cap);
+    *failed = cap;
+    const long rc = Prctl(PR_CAPBSET_DROP, static_cast<unsigned long>(cap));
     if (rc < 0) return rc;
   }
   return 0;
 }
 
-long SetAmbient(uint64_t mask) {
+long SetAmbient(uint64_t mask, int32_t* failed) {
   long rc = Prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL);
-  for (unsigned long cap = 0; cap < 64 && rc >= 0; ++cap) {
-    if ((mask >> cap & 1) != 0) rc = Prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap);
+  for (int32_t cap = 0; cap < 64 && rc >= 0; ++cap) {
+    if ((mask >> cap & 1) == 0) continue;
+    *failed = cap;
+    rc = Prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, static_cast<unsigned long>(cap));
   }
   return rc;
 }
 
-long ApplyCap(const Order& order) {
+// Besides those that are in force, some of which may be locked; but keep_caps, which is the
+// child's own means.
+long SetBits(uint64_t bits) {
+  constexpr long kKeepCaps = 1 << 4;
+  const long held = Prctl(PR_GET_SECUREBITS);
+  if (held < 0) return held;
+  return Prctl(PR_SET_SECUREBITS, static_cast<unsigned long>(held & ~kKeepCaps) | bits);
+}
+
+long ApplyCap(const Order& order, OrderFailure* failed) {
+  *failed = {StageOf(order.kind), -1};
   switch (order.kind) {
     case Order::Kind::cap_drop_bounding:
-      return DropBounding(order.mask[0]);
+      return DropBounding(order.mask[0], &failed->element);
     case Order::Kind::cap_set_thread:
-      return SetThreadCaps(order.mask[0], order.mask[1], order.mask[2]);
+      return SetThreadCaps(order);
+    case Order::Kind::securebits:
+      return SetBits(order.mask[0]);
     default:
-      return SetAmbient(order.mask[0]);
+      return SetAmbient(order.mask[0], &failed->element);
   }
 }
 
@@ -108,16 +152,19 @@ Stage StageOf(Order::Kind kind) {
       return Stage::cap_set_thread;
     case Order::Kind::cap_set_ambient:
       return Stage::cap_set_ambient;
+    case Order::Kind::securebits:
+      return Stage::securebits;
     default:
       return Stage::seccomp_install;
   }
 }
 
-long ChildOrders::Take(const char* record, size_t size) {
+long ChildOrders::Take(const char* record, size_t size, OrderFailure* failed) {
   Order order;
   std::memcpy(&order, record, sizeof(order));
+  *failed = {StageOf(order.kind), filter_count_};
   if (order.kind == Order::Kind::filter) return KeepFilter(record, size);
-  if (!ids_.any) return ApplyCap(order);
+  if (!ahead_.need_caps) return ApplyCap(order, failed);
   if (cap_count_ == kMaxCapCommands) return -ENOBUFS;
   caps_[cap_count_++] = order;
   return 0;
@@ -135,28 +182,30 @@ long ChildOrders::KeepFilter(const char* record, size_t size) {
   if (filter_bytes_ + size > kFilterStore) return -E2BIG;
   std::memcpy(filters_ + filter_bytes_, record, size);
   filter_bytes_ += size;
+  ++filter_count_;
   return 0;
 }
 
-long ChildOrders::ApplyCaps(Stage* failed_at) {
+long ChildOrders::ApplyCaps(OrderFailure* failed) {
   if (cap_count_ == 0) return 0;
-  *failed_at = Stage::cap_set_thread;
+  *failed = {Stage::cap_set_thread, -1};
   long rc = RaisePermitted();
   bool named = false;
   for (size_t i = 0; i < cap_count_ && rc >= 0; ++i) {
-    *failed_at = StageOf(caps_[i].kind);
-    rc = ApplyCap(caps_[i]);
-    named |= caps_[i].kind != Order::Kind::cap_drop_bounding;
+    rc = ApplyCap(caps_[i], failed);
+    named |= caps_[i].kind == Order::Kind::cap_set_thread ||
+             caps_[i].kind == Order::Kind::cap_set_ambient;
   }
-  if (rc >= 0 && !named && ids_.to_nonroot) {
-    *failed_at = Stage::cap_set_thread;
-    rc = SetThreadCaps(0, 0, 0);
+  if (rc >= 0 && !named && ahead_.to_nonroot) {
+    *failed = {Stage::cap_set_thread, -1};
+    rc = WriteThreadSets({});
   }
   return rc < 0 ? rc : 0;
 }
 
-long ChildOrders::InstallFilters() const {
-  for (size_t at = 0; at < filter_bytes_;) {
+long ChildOrders::InstallFilters(int32_t* failed) const {
+  *failed = 0;
+  for (size_t at = 0; at < filter_bytes_; ++*failed) {
     Order order;
     std::memcpy(&order, filters_ + at, sizeof(order));
     at += sizeof(order);

@@ -9,41 +9,49 @@
 
 namespace linx {
 
-// Which change of ids lies ahead of the child.
-struct IdChange {
-  bool any = false;         // uid or gid
-  bool to_nonroot = false;  // to a uid other than 0
+// What of the child's own plan lies ahead of it.
+struct StepsAhead {
+  bool need_caps = false;   // some may need the capabilities that orders take
+  bool to_nonroot = false;  // a uid other than 0
+};
+
+// What failed of the orders.
+struct OrderFailure {
+  Stage stage;
+  int32_t element;  // the capability or the filter, -1 where it is no single one
 };
 
 // What was ordered and waits for its place in the plan.
 class ChildOrders {
  public:
-  explicit ChildOrders(IdChange ids) : ids_(ids) {}
+  explicit ChildOrders(StepsAhead ahead) : ahead_(ahead) {}
 
   // Carries out one record from the channel, or keeps it for later. A filter is tried at once and
-  // kept. Capability orders take effect at once, so that a refusal is known while parked; but not
-  // ahead of a change of ids, which needs the capabilities that they may take away.
-  long Take(const char* record, size_t size);
+  // kept. Orders for capabilities and securebits take effect at once, so that a refusal is known
+  // while parked; but not ahead of steps that need the capabilities which they may take away.
+  long Take(const char* record, size_t size, OrderFailure* failed);
 
   bool has_caps() const { return cap_count_ > 0; }
   bool has_filters() const { return filters_ != nullptr; }
 
-  // After the change of ids, with kept capabilities: raises what is permitted to carry the kept
-  // orders out, and afterwards takes what the kernel would have taken, unless an order named the
-  // thread's sets. `*failed_at` tells which order it was that failed.
-  long ApplyCaps(Stage* failed_at);
+  // After those steps, with capabilities kept across a change of ids: raises what is permitted to
+  // carry the kept orders out, and afterwards takes what the kernel would have taken, unless an
+  // order named the thread's sets.
+  long ApplyCaps(OrderFailure* failed);
 
-  // Puts the kept filters in force, in the order in which they came.
-  long InstallFilters() const;
+  // Puts the kept filters in force, in the order in which they came; `*failed` is the first that
+  // the kernel did not take.
+  long InstallFilters(int32_t* failed) const;
 
  private:
   long KeepFilter(const char* record, size_t size);
 
-  IdChange ids_;
+  StepsAhead ahead_;
   Order caps_[kMaxCapCommands];
   size_t cap_count_ = 0;
   char* filters_ = nullptr;
   size_t filter_bytes_ = 0;
+  int32_t filter_count_ = 0;
 };
 
 // Where the failure of an order is reported.

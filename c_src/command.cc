@@ -47,9 +47,7 @@ Decoded ReadCapSetAmbient(TermReader& reader, std::string*) {
 
 Decoded ReadSeccompInstall(TermReader& reader, std::string*) {
   std::string_view bpf;
-  if (!reader.ReadBinary(&bpf) || bpf.empty()) return {};
-  if (bpf.size() % kFilterInstructionBytes != 0) return {};
-  if (bpf.size() / kFilterInstructionBytes > kMaxFilterInstructions) return {};
+  if (!ReadFilterProgram(reader, &bpf)) return {};
   return SeccompInstall{std::string(bpf)};
 }
 

@@ -129,6 +129,7 @@ TEST_CASE("an answer's map and list have the bytes of their golden frames") {
               features.Item().Atom(Feature::clone3);
               features.Item().Atom(Feature::pidfd);
             }
+            map.Key(Field::landlock_abi).Int(7);
             map.Key(Field::pid).Int(4242);
             map.Key(Field::protocol).Int(1);
             map.Key(Field::version).Binary("0.1.0");

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "landlock.h"
 #include "raw_syscall.h"
 #include "sealed_self.h"
 
@@ -13,9 +14,6 @@ namespace {
 
 // A call with arguments that no kernel accepts: one that knows it says something else than ENOSYS.
 bool Knows(long nr) { return raw::Call(nr, -1, 0, 0, 0, 0) != -ENOSYS; }
-
-// landlock_create_ruleset(2) with LANDLOCK_CREATE_RULESET_VERSION answers the ABI.
-bool HasLandlock() { return raw::Call(SYS_landlock_create_ruleset, nullptr, 0, 1) > 0; }
 
 }  // namespace
 
@@ -27,7 +25,7 @@ std::vector<Feature> Features(Leaves& leaves) {
   if (raw::Call(SYS_close_range, ~0u, 0, 0) != -ENOSYS) features.push_back(Feature::close_range);
   // SECCOMP_GET_ACTION_AVAIL without an argument is EFAULT where seccomp filters are built in.
   if (raw::Call(SYS_seccomp, 2, 0, nullptr) == -EFAULT) features.push_back(Feature::seccomp);
-  if (HasLandlock()) features.push_back(Feature::landlock);
+  if (LandlockAbi() > 0) features.push_back(Feature::landlock);
   if (leaves.CanMake()) features.push_back(Feature::cgroup2);
   if (RunsSealed()) features.push_back(Feature::sealed_self);
   return features;

@@ -1,14 +1,120 @@
 #include "landlock.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "raw_syscall.h"
+
 namespace linx {
+namespace {
 
-bool ReadLandlock(TermReader&, Landlock*) { return false; }
+// As in linux/landlock.h, which may be older than the running kernel. What an older kernel does not
+// know at the end of the attributes it takes as long as it is 0.
+struct RulesetAttr {
+  uint64_t handled_fs, handled_net, scopes;
+};
+struct __attribute__((packed)) PathAttr {
+  uint64_t rights;
+  int32_t fd;
+};
+struct PortAttr {
+  uint64_t rights, port;
+};
+constexpr int kRulePath = 1, kRulePort = 2;
 
-std::string DetailOf(const Landlock&, int32_t) { return {}; }
+constexpr uint64_t Bit(FsRight right) { return uint64_t{1} << static_cast<unsigned>(right); }
 
-size_t SizeOf(const Landlock&) { return 0; }
-ChildLandlock Copy(const Landlock&, Region*) { return {}; }
+// All others mean what is in a directory.
+constexpr uint64_t kFileRights = Bit(FsRight::execute) | Bit(FsRight::write_file) |
+                                 Bit(FsRight::read_file) | Bit(FsRight::truncate) |
+                                 Bit(FsRight::ioctl_dev);
 
-long Restrict(const ChildLandlock&, int32_t*) { return 0; }
+long AllowOpened(int ruleset, int fd, uint64_t rights) {
+  struct statx file = {};
+  const long rc = raw::Call(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_TYPE, &file);
+  if (rc < 0) return rc;
+  if (!S_ISDIR(file.stx_mode)) rights &= kFileRights;
+  // A rule that allows nothing is refused.
+  if (rights == 0) return 0;
+  const PathAttr rule = {rights, fd};
+  return raw::Call(SYS_landlock_add_rule, ruleset, kRulePath, &rule, 0);
+}
+
+long AllowPath(int ruleset, const ChildLandlock::Path& path) {
+  const long fd = raw::Call(SYS_openat, AT_FDCWD, path.path, O_PATH | O_CLOEXEC);
+  if (fd < 0) return fd;
+  const long rc = AllowOpened(ruleset, static_cast<int>(fd), path.rights);
+  raw::Call(SYS_close, fd);
+  return rc;
+}
+
+long AllowPort(int ruleset, const LandlockPort& port) {
+  if (port.rights == 0) return 0;
+  const PortAttr rule = {port.rights, port.port};
+  return raw::Call(SYS_landlock_add_rule, ruleset, kRulePort, &rule, 0);
+}
+
+long AddRules(int ruleset, const ChildLandlock& landlock, int32_t* element) {
+  *element = 0;
+  for (size_t i = 0; i < landlock.path_count; ++i, ++*element) {
+    const long rc = AllowPath(ruleset, landlock.paths[i]);
+    if (rc < 0) return rc;
+  }
+  for (size_t i = 0; i < landlock.port_count; ++i, ++*element) {
+    const long rc = AllowPort(ruleset, landlock.ports[i]);
+    if (rc < 0) return rc;
+  }
+  *element = -1;
+  return 0;
+}
+
+}  // namespace
+
+std::string DetailOf(const Landlock& landlock, int32_t element) {
+  if (element < 0) return {};
+  const auto index = static_cast<size_t>(element);
+  if (index < landlock.paths.size()) return landlock.paths[index].path;
+  const size_t port = index - landlock.paths.size();
+  return port < landlock.ports.size() ? "port " + std::to_string(landlock.ports[port].port) : "";
+}
+
+size_t SizeOf(const Landlock& landlock) {
+  size_t size = 2 * alignof(ChildLandlock::Path);
+  size += landlock.paths.size() * sizeof(ChildLandlock::Path);
+  size += landlock.ports.size() * sizeof(LandlockPort);
+  for (const LandlockPath& rule : landlock.paths) size += rule.path.size() + 1;
+  return size;
+}
+
+ChildLandlock Copy(const Landlock& landlock, Region* region) {
+  ChildLandlock copy;
+  copy.wanted = landlock.wanted();
+  copy.handled_fs = landlock.handled_fs;
+  copy.handled_net = landlock.handled_net;
+  copy.scopes = landlock.scopes;
+  auto* paths = region->TakeArray<ChildLandlock::Path>(landlock.paths.size());
+  copy.paths = paths;
+  copy.path_count = landlock.paths.size();
+  copy.ports = region->Copy(landlock.ports);
+  copy.port_count = landlock.ports.size();
+  for (const LandlockPath& rule : landlock.paths) {
+    *paths++ = {region->Copy(rule.path), rule.rights};
+  }
+  return copy;
+}
+
+long Restrict(const ChildLandlock& landlock, int32_t* element) {
+  *element = -1;
+  if (!landlock.wanted) return 0;
+  const RulesetAttr attr = {landlock.handled_fs, landlock.handled_net, landlock.scopes};
+  const long ruleset = raw::Call(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+  if (ruleset < 0) return ruleset;
+  long rc = AddRules(static_cast<int>(ruleset), landlock, element);
+  if (rc >= 0) rc = raw::Call(SYS_landlock_restrict_self, ruleset, 0);
+  raw::Call(SYS_close, ruleset);
+  return rc;
+}
 
 }  // namespace linx

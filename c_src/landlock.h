@@ -4,33 +4,73 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "launch_memory.h"
+#include "result.h"
 #include "term_reader.h"
 
 namespace linx {
 
-struct Landlock {
-  bool wanted() const { return false; }
+struct LandlockPath {
+  std::string path;  // absolute
+  uint64_t rights;   // 1 << FsRight
 };
 
-// Reads the value of the key `landlock`, and answers false where it is of another shape.
+struct LandlockPort {
+  uint64_t port;
+  uint64_t rights;  // 1 << NetRight
+};
+
+// What is handled is denied but where a rule gives it back.
+struct Landlock {
+  uint64_t handled_fs = 0;   // 1 << FsRight
+  uint64_t handled_net = 0;  // 1 << NetRight
+  uint64_t scopes = 0;       // 1 << Scope
+  std::vector<LandlockPath> paths;
+  std::vector<LandlockPort> ports;
+  bool best_effort = false;
+
+  bool wanted() const { return (handled_fs | handled_net | scopes) != 0; }
+};
+
+// Reads the value of the key `landlock`, and answers false where it is of another shape, or where a
+// rule gives back what is not handled.
 bool ReadLandlock(TermReader& reader, Landlock* out);
 
-constexpr char kExpectedLandlock[] = "a map";
+constexpr char kExpectedLandlock[] =
+    "a map of handled_fs, paths, handled_net, ports, scopes, best_effort; a rule's rights handled";
 
-// What a failure at `element` of the rules was about; empty where nothing is to be said.
+// The ABI of the running kernel; 0 where it has no landlock, or has it turned off.
+int LandlockAbi();
+
+// Sees to it that a kernel of this ABI can enforce all of it: what it cannot is taken out where the
+// request says best_effort. Errors: landlock, EOPNOTSUPP, the detail says what needs which ABI.
+Status FitToAbi(int abi, Landlock* landlock);
+
+// What a failure at `element` of the rules was about, paths first, then ports; empty where nothing
+// is to be said.
 std::string DetailOf(const Landlock& landlock, int32_t element);
 
 // The same for the child, outside the heap.
 struct ChildLandlock {
+  struct Path {
+    const char* path;
+    uint64_t rights;
+  };
   bool wanted = false;
+  uint64_t handled_fs = 0, handled_net = 0, scopes = 0;
+  const Path* paths = nullptr;
+  const LandlockPort* ports = nullptr;
+  size_t path_count = 0, port_count = 0;
 };
 
 size_t SizeOf(const Landlock& landlock);
 ChildLandlock Copy(const Landlock& landlock, Region* region);
 
-// The child's step: no heap, no errno. 0, or a negative errno with `*element` set to the rule.
+// The child's step: no heap, no errno. 0, or a negative errno with `*element` set to the rule, -1
+// where it is none's. Needs no_new_privs. Paths are looked up with the rights of the caller; what
+// applies to directories alone is left out of a rule for a file.
 long Restrict(const ChildLandlock& landlock, int32_t* element);
 
 }  // namespace linx

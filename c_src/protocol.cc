@@ -56,6 +56,39 @@ constexpr int kResources[] = {
 #include "protocol.def"
 };
 
+constexpr std::string_view kSecurebits[] = {
+#define LINX_SECUREBIT(name, bit) #name,
+#include "protocol.def"
+};
+constexpr int kSecurebitNumbers[] = {
+#define LINX_SECUREBIT(name, bit) bit,
+#include "protocol.def"
+};
+constexpr std::string_view kFsRights[] = {
+#define LINX_FSRIGHT(name, abi) #name,
+#include "protocol.def"
+};
+constexpr int kFsRightAbis[] = {
+#define LINX_FSRIGHT(name, abi) abi,
+#include "protocol.def"
+};
+constexpr std::string_view kNetRights[] = {
+#define LINX_NETRIGHT(name, abi) #name,
+#include "protocol.def"
+};
+constexpr int kNetRightAbis[] = {
+#define LINX_NETRIGHT(name, abi) abi,
+#include "protocol.def"
+};
+constexpr std::string_view kScopes[] = {
+#define LINX_SCOPE(name, abi) #name,
+#include "protocol.def"
+};
+constexpr int kScopeAbis[] = {
+#define LINX_SCOPE(name, abi) abi,
+#include "protocol.def"
+};
+
 template <typename Enumerator, size_t kCount>
 bool FindIn(const std::string_view (&names)[kCount], std::string_view name, Enumerator* out) {
   for (size_t i = 0; i < kCount; ++i) {
@@ -79,6 +112,9 @@ std::string_view Name(Feature feature) { return kFeatures[static_cast<size_t>(fe
 std::string_view Name(Namespace ns) { return kNamespaces[static_cast<size_t>(ns)]; }
 std::string_view Name(RlimitName name) { return kRlimits[static_cast<size_t>(name)]; }
 std::string_view Name(Controller name) { return kControllers[static_cast<size_t>(name)]; }
+std::string_view Name(FsRight right) { return kFsRights[static_cast<size_t>(right)]; }
+std::string_view Name(NetRight right) { return kNetRights[static_cast<size_t>(right)]; }
+std::string_view Name(Scope scope) { return kScopes[static_cast<size_t>(scope)]; }
 
 bool Find(std::string_view name, CommandName* out) { return FindIn(kCommands, name, out); }
 bool Find(std::string_view name, Key* out) { return FindIn(kKeys, name, out); }
@@ -86,9 +122,19 @@ bool Find(std::string_view name, Value* out) { return FindIn(kValues, name, out)
 bool Find(std::string_view name, Namespace* out) { return FindIn(kNamespaces, name, out); }
 bool Find(std::string_view name, RlimitName* out) { return FindIn(kRlimits, name, out); }
 bool Find(std::string_view name, Controller* out) { return FindIn(kControllers, name, out); }
+bool Find(std::string_view name, Securebit* out) { return FindIn(kSecurebits, name, out); }
+bool Find(std::string_view name, FsRight* out) { return FindIn(kFsRights, name, out); }
+bool Find(std::string_view name, NetRight* out) { return FindIn(kNetRights, name, out); }
+bool Find(std::string_view name, Scope* out) { return FindIn(kScopes, name, out); }
 
 uint64_t CloneFlag(Namespace ns) { return kCloneFlags[static_cast<size_t>(ns)]; }
 
 int Resource(RlimitName name) { return kResources[static_cast<size_t>(name)]; }
+
+uint64_t Bit(Securebit bit) { return uint64_t{1} << kSecurebitNumbers[static_cast<size_t>(bit)]; }
+
+int LandlockAbiOf(FsRight right) { return kFsRightAbis[static_cast<size_t>(right)]; }
+int LandlockAbiOf(NetRight right) { return kNetRightAbis[static_cast<size_t>(right)]; }
+int LandlockAbiOf(Scope scope) { return kScopeAbis[static_cast<size_t>(scope)]; }
 
 }  // namespace linx

@@ -74,6 +74,41 @@ constexpr size_t kControllerCount = 0
 #include "protocol.def"
     ;
 
+#define LINX_SECUREBIT(name, bit) name,
+enum class Securebit : uint8_t {
+#include "protocol.def"
+};
+
+#define LINX_FSRIGHT(name, abi) name,
+enum class FsRight : uint8_t {
+#include "protocol.def"
+};
+
+#define LINX_FSRIGHT(name, abi) +1
+constexpr unsigned kFsRightCount = 0
+#include "protocol.def"
+    ;
+
+#define LINX_NETRIGHT(name, abi) name,
+enum class NetRight : uint8_t {
+#include "protocol.def"
+};
+
+#define LINX_NETRIGHT(name, abi) +1
+constexpr unsigned kNetRightCount = 0
+#include "protocol.def"
+    ;
+
+#define LINX_SCOPE(name, abi) name,
+enum class Scope : uint8_t {
+#include "protocol.def"
+};
+
+#define LINX_SCOPE(name, abi) +1
+constexpr unsigned kScopeCount = 0
+#include "protocol.def"
+    ;
+
 // The version that `hello` carries; raised when a frame changes its meaning.
 constexpr int kProtocolVersion = 1;
 
@@ -91,6 +126,9 @@ std::string_view Name(Feature feature);
 std::string_view Name(Namespace ns);
 std::string_view Name(RlimitName name);
 std::string_view Name(Controller controller);
+std::string_view Name(FsRight right);
+std::string_view Name(NetRight right);
+std::string_view Name(Scope scope);
 
 // The enumerator of a spelling; false where there is none.
 bool Find(std::string_view name, CommandName* out);
@@ -99,12 +137,24 @@ bool Find(std::string_view name, Value* out);
 bool Find(std::string_view name, Namespace* out);
 bool Find(std::string_view name, RlimitName* out);
 bool Find(std::string_view name, Controller* out);
+bool Find(std::string_view name, Securebit* out);
+bool Find(std::string_view name, FsRight* out);
+bool Find(std::string_view name, NetRight* out);
+bool Find(std::string_view name, Scope* out);
 
 // The clone(2) flag that makes a fresh one.
 uint64_t CloneFlag(Namespace ns);
 
 // The RLIMIT_* number of getrlimit(2).
 int Resource(RlimitName name);
+
+// The bit of prctl(PR_SET_SECUREBITS).
+uint64_t Bit(Securebit bit);
+
+// The first ABI of landlock(7) that has it; its bit is its place in the list.
+int LandlockAbiOf(FsRight right);
+int LandlockAbiOf(NetRight right);
+int LandlockAbiOf(Scope scope);
 
 }  // namespace linx
 

@@ -142,6 +142,12 @@ Status ReadRules(TermReader& reader, std::vector<SeccompRule>* out) {
 
 }  // namespace
 
+bool ReadFilterProgram(TermReader& reader, std::string_view* bpf) {
+  constexpr size_t kMost = kMaxFilterInstructions * kFilterInstructionBytes;
+  return reader.ReadBinary(bpf) && !bpf->empty() && bpf->size() <= kMost &&
+         bpf->size() % kFilterInstructionBytes == 0;
+}
+
 Result<SeccompRules> ReadSeccompRules(TermReader& reader) {
   SeccompRules rules{};
   size_t pairs;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "result.h"
@@ -44,6 +45,9 @@ struct SeccompRules {
 // Reads `%{default: action, rules: [{action, name, [arg]}]}`, at most 1024 rules. All conditions of
 // a rule must hold, each on another argument. Errors: EINVAL, detail says where.
 Result<SeccompRules> ReadSeccompRules(TermReader& reader);
+
+// Reads a binary of cBPF: 1..4096 instructions of 8 bytes, whatever they are.
+bool ReadFilterProgram(TermReader& reader, std::string_view* bpf);
 
 // cBPF, 8 bytes an instruction. Calls of a foreign architecture and of x32 kill the process. The
 // order of the rules means nothing: what would make it matter is refused.

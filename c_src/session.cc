@@ -36,6 +36,7 @@ SessionOutcome OutcomeOf(Stage stage) {
 void Session::Start(UniqueFd target) {
   target_ = std::move(target);
   connects_left_ = kConnects;
+  if (const Status checked = CheckConfinement(); !checked.ok()) return Fail(checked.error());
   if (plan_.auto_proceed) checkpoint_.Pass();
   if (plan_.mode == Mode::enter) {
     if (!target_) {
@@ -53,6 +54,17 @@ void Session::Start(UniqueFd target) {
     if (!opened.ok()) return Fail(opened.error());
   }
   OpenInputs();
+}
+
+// What cannot be enforced here is found out before anything is made.
+Status Session::CheckConfinement() {
+  if (plan_.landlock.wanted()) {
+    if (Status fits = FitToAbi(LandlockAbi(), &plan_.landlock); !fits.ok()) return fits;
+  }
+  Result<std::vector<std::string>> orders = OrdersOf(plan_.privileges, &checkpoint_);
+  if (!orders.ok()) return orders.error();
+  orders_ = orders.Take();
+  return {};
 }
 
 void Session::OpenInputs() {
@@ -122,9 +134,10 @@ bool Session::Place() {
   return false;
 }
 
-// Proceed was said before the child was ours to let go.
+// The request's own orders, and proceed where it was said before the child was ours to let go.
 void Session::LetGo() {
   held_ = false;
+  for (std::string& order : std::exchange(orders_, {})) workload_.Order(std::move(order));
   if (checkpoint_.passed()) workload_.Order(Checkpoint::ProceedRecord());
   Arrive();
 }

@@ -107,6 +107,7 @@ class Session final : private WorkloadListener {
   void Handle(const StdinEof&);
   void Handle(const Ack& ack);
 
+  Status CheckConfinement();
   void OpenInputs();
   void Launch();
   void SayReady();
@@ -137,6 +138,7 @@ class Session final : private WorkloadListener {
   UniqueFd target_;
   uint64_t join_ = 0;
   Checkpoint checkpoint_;
+  std::vector<std::string> orders_;  // the request's own, for the parked child
   Streams streams_;
   EventLoop::Timer timer_;  // to connect again, or for the grace to be over
   int connects_left_;

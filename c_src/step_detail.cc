@@ -1,5 +1,7 @@
 #include "step_detail.h"
 
+#include "capabilities.h"
+
 namespace linx {
 
 std::string DetailOf(const Plan& plan, Stage stage, int32_t element) {
@@ -16,6 +18,11 @@ std::string DetailOf(const Plan& plan, Stage stage, int32_t element) {
     case Stage::mount:
     case Stage::pivot_root:
       return DetailOf(plan.mounts, stage, element);
+    case Stage::cap_drop_bounding:
+    case Stage::cap_set_ambient:
+      return CapabilityName(element);
+    case Stage::seccomp_install:
+      return "filter " + std::to_string(element + 1);
     case Stage::landlock:
       return DetailOf(plan.landlock, element);
     case Stage::uid:

@@ -61,6 +61,7 @@ struct Channel {
   void Send(Order::Kind kind, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0) {
     Order order = {};
     order.kind = kind;
+    order.given = 7;
     order.mask[0] = a;
     order.mask[1] = b;
     order.mask[2] = c;
