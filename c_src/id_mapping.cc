@@ -54,17 +54,18 @@ void IdMapping::Start(const IdMaps& maps, int pidfd, pid_t pid) {
 }
 
 void IdMapping::Plan(const IdMaps& maps) {
+  const MapPrograms& programs = context_.launcher.map_programs();
   const bool own_gid = !HasEffective(CAP_SETGID) && IsOwnId(maps.gids, getegid());
   if (maps.setgroups || own_gid) {
     writes_.push_back({Stage::setgroups, maps.setgroups.value_or(false) ? "allow" : "deny"});
   }
   if (!maps.gids.empty()) {
     const bool ours = own_gid || HasEffective(CAP_SETGID);
-    writes_.push_back({Stage::gid_map, MapText(maps.gids), ours ? nullptr : programs_.gids});
+    writes_.push_back({Stage::gid_map, MapText(maps.gids), ours ? nullptr : programs.gids});
   }
   if (!maps.uids.empty()) {
     const bool ours = HasEffective(CAP_SETUID) || IsOwnId(maps.uids, geteuid());
-    writes_.push_back({Stage::uid_map, MapText(maps.uids), ours ? nullptr : programs_.uids});
+    writes_.push_back({Stage::uid_map, MapText(maps.uids), ours ? nullptr : programs.uids});
   }
 }
 

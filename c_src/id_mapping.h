@@ -16,12 +16,6 @@
 
 namespace linx {
 
-// What an ordinary user's maps of more than the user's own id are written by.
-struct MapPrograms {
-  const char* uids = "/usr/bin/newuidmap";
-  const char* gids = "/usr/bin/newgidmap";
-};
-
 // The files are reached through a directory of /proc that is known to be the child's: once the
 // child is reaped all fails with ESRCH, whoever has its pid then. The one exception is a
 // newuidmap(1) older than shadow 4.14, which takes a pid alone, and checks itself that its user
@@ -29,8 +23,7 @@ struct MapPrograms {
 class IdMapping {
  public:
   // `on_end` is called once, always last: it may delete the IdMapping.
-  IdMapping(WorkloadContext context, Handler on_end, MapPrograms programs = {})
-      : context_(context), on_end_(on_end), programs_(programs) {}
+  IdMapping(WorkloadContext context, Handler on_end) : context_(context), on_end_(on_end) {}
 
   // setgroups, then the gids, then the uids. Where the kernel wants setgroups denied for the gids
   // of an ordinary user, and the maps do not say, it is denied. May call `on_end` at once.
@@ -59,7 +52,6 @@ class IdMapping {
 
   WorkloadContext context_;
   const Handler on_end_;
-  const MapPrograms programs_;
   UniqueFd directory_;
   pid_t pid_ = 0;
   std::deque<Write> writes_;

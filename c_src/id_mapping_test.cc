@@ -2,20 +2,20 @@
 
 #include <doctest/doctest.h>
 #include <linux/sched.h>
-#include <sys/capability.h>
-#include <sys/stat.h>
 
-#include <cstdio>
-#include <fstream>
 #include <sstream>
 
 #include "test_beam.h"
+#include "test_id_maps.h"
 
 namespace linx {
 namespace {
 
+using test::kKeepArguments;
 using test::ProcPath;
 using test::ReadFile;
+using test::Script;
+using test::WithoutCapabilities;
 
 // A process in a user namespace of its own, with this pid or any.
 test::Process Newcomer(pid_t wanted = 0) {
@@ -37,50 +37,6 @@ test::Process Newcomer(pid_t wanted = 0) {
   here.ReadAll();
   return test::Process(static_cast<pid_t>(pid));
 }
-
-// With the capabilities of the other ids out of reach, as an ordinary user has them.
-class WithoutCapabilities {
- public:
-  WithoutCapabilities() : before_(cap_get_proc()) {
-    const cap_t sets = cap_dup(before_);
-    const cap_value_t caps[] = {CAP_SETUID, CAP_SETGID};
-    cap_set_flag(sets, CAP_EFFECTIVE, 2, caps, CAP_CLEAR);
-    cap_set_proc(sets);
-    cap_free(sets);
-  }
-  ~WithoutCapabilities() {
-    cap_set_proc(before_);
-    cap_free(before_);
-  }
-
- private:
-  const cap_t before_;
-};
-
-// A program in place of newuidmap or newgidmap, and what it was called with.
-class Script {
- public:
-  explicit Script(const std::string& body) {
-    char name[] = "/tmp/linx-mapping-XXXXXX";
-    REQUIRE(mkdtemp(name) != nullptr);
-    directory_ = name;
-    path_ = directory_ + "/program";
-    std::ofstream(path_) << "#!/bin/sh\n" << body << "\n";
-    chmod(path_.c_str(), 0700);
-  }
-  ~Script() {
-    std::remove(path_.c_str());
-    std::remove((path_ + ".arguments").c_str());
-    std::remove(directory_.c_str());
-  }
-  const char* path() const { return path_.c_str(); }
-  std::string arguments() const { return ReadFile(path_ + ".arguments"); }
-
- private:
-  std::string directory_, path_;
-};
-
-constexpr char kKeepArguments[] = "echo \"$@\" >\"$0.arguments\"";
 
 struct Agent {
   test::AgentScope scope;
@@ -108,7 +64,9 @@ struct Mapping {
   IdMapping mapping;
 
   explicit Mapping(MapPrograms programs = {})
-      : mapping({agent.loop, agent.launcher}, Handler::To<&Agent::OnEnd>(&agent), programs) {}
+      : mapping({agent.loop, agent.launcher}, Handler::To<&Agent::OnEnd>(&agent)) {
+    agent.launcher.map_programs() = programs;
+  }
   void Start(const IdMaps& maps) { mapping.Start(maps, pidfd.get(), child.pid()); }
   // The map as the kernel has it, with single spaces.
   std::string Map(const char* name) const {

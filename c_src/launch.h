@@ -31,6 +31,12 @@ struct Launched {
   const char* image = nullptr;  // of an init that can serve again: where it takes plans
 };
 
+// What writes an ordinary user's maps of more than the user's own id.
+struct MapPrograms {
+  const char* uids = "/usr/bin/newuidmap";
+  const char* gids = "/usr/bin/newgidmap";
+};
+
 // What the launches of one agent share: the host's /proc, the memory that children start from, and
 // the set of the agent's children, which tells them from strays that were reparented to it.
 class Launcher {
@@ -53,6 +59,8 @@ class Launcher {
   void BuryIdle(pid_t pid) { idle_inits_.Bury(pid); }
 
   int proc_fd() const { return proc_.get(); }
+  // To be changed by tests alone.
+  MapPrograms& map_programs() { return map_programs_; }
   void Adopt(pid_t pid) { children_.insert(pid); }
   // It is reaped.
   void Forget(pid_t pid) {
@@ -75,6 +83,7 @@ class Launcher {
   Result<ChildPlan*> MakeImage(const Plan& plan, const int (&stdio)[3]);
 
   UniqueFd proc_;
+  MapPrograms map_programs_;
   Region image_;
   std::vector<Region> regions_;
   IdleInits idle_inits_;
