@@ -74,6 +74,7 @@ defmodule Linx.ProtocolTest do
     |> Sandbox.loopback(true)
     |> Sandbox.time_offsets(boottime: 1)
     |> Sandbox.oom_score_adj(0)
+    |> Sandbox.limit(pids: 1)
   end
 
   describe "a piece of output" do

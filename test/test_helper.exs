@@ -1,6 +1,9 @@
 # A test that needs something of the machine carries a tag of this table. Where it is not there,
 # the test is left out and the reason is printed. bin/test, run as root, allows none of that.
 
+# Before any agent starts.
+Linx.Test.Leftovers.mark()
+
 has_capability? = fn capability ->
   {:ok, state} = Linx.Capabilities.read(:self)
   capability in state.effective
@@ -17,13 +20,24 @@ agent_offers? = fn feature ->
   feature in trial.hello.features
 end
 
+limits = &Linx.Sandbox.limit(Linx.Sandbox.new(), &1)
+
+runs? = fn options ->
+  {:ok, session} = Linx.Process.spawn([argv: ["/bin/true"], auto_proceed: true] ++ options)
+  Linx.Process.wait(session) == {:ok, {:exited, 0}}
+end
+
 requirements = [
   {:root, "CAP_SYS_ADMIN is missing (run the tests as root)",
    fn -> has_capability?.(:cap_sys_admin) end},
   {:user_namespaces, "this user may not create a user namespace (see mix linx.doctor)",
    fn -> succeeds?.("unshare", ["--user", "true"]) end},
   {:cgroup2, "there is no cgroup v2 in which this user may make cgroups (see mix linx.doctor)",
-   fn -> agent_offers?.(:cgroup2) end}
+   fn -> agent_offers?.(:cgroup2) end},
+  {:cgroup_limits, "there are no cgroups in which this user may limit memory, processes and CPU",
+   fn -> runs?.(sandbox: limits.(memory: "64m", pids: 8, cpu: 0.5, cpuset: [0])) end},
+  {:cgroup1, "there is no cgroup v1 of devices in which this user may make cgroups",
+   fn -> runs?.(sandbox: limits.(controls: [{:devices, "devices.allow", "a"}])) end}
 ]
 
 unmet = for {tag, reason, met?} <- requirements, not met?.(), do: {tag, reason}
@@ -31,9 +45,6 @@ unmet = for {tag, reason, met?} <- requirements, not met?.(), do: {tag, reason}
 for {tag, reason} <- unmet do
   IO.puts("Tests tagged #{inspect(tag)} are left out: #{reason}.")
 end
-
-# For Linx.Test.Leftovers: before any agent starts.
-Linx.Test.Leftovers.mark()
 
 ExUnit.start(
   assert_receive_timeout: 5_000,

@@ -10,9 +10,9 @@ defmodule Linx.Sandbox do
   """
 
   alias Linx.Process.Options.Values
-  alias Linx.Sandbox.{Ids, Part, Surroundings}
+  alias Linx.Sandbox.{Ids, Limits, Part, Surroundings}
 
-  @parts [Ids, Surroundings]
+  @parts [Ids, Surroundings, Limits]
 
   @enforce_keys [:namespaces, :env, :parts]
   defstruct @enforce_keys
@@ -110,6 +110,38 @@ defmodule Linx.Sandbox do
   @spec oom_score_adj(t, term) :: t
   def oom_score_adj(sandbox, score),
     do: update(sandbox, Surroundings, &%{&1 | oom_score_adj: score})
+
+  @doc """
+  What the workload may use, as a keyword list. Of what is given several times the last counts.
+
+  For all processes of the session together, by a cgroup of its own (`Linx.Sandbox.Limits`):
+
+    * `:memory` - bytes, or a size such as `"256m"`; the kernel kills who allocates beyond, by SIGKILL
+    * `:swap` - the same, on top of `:memory`; 0 for none, default as much as there is
+    * `:pids` - how many processes and threads there may be; fork(2) fails with EAGAIN beyond
+    * `:cpu` - how many CPUs' worth of time, such as 0.5
+    * `:cpu_weight` - 1..10000, the share of the CPU where others want it too, who have 100
+    * `:cpuset` - list of CPUs that it cannot leave
+    * `:controls` - list of `{file, value}` for any other file of its cgroup of version 2, such as
+      `{"io.max", "8:0 rbps=1048576"}`, and of `{controller, file, value}` for version 1, such as
+      `{:devices, "devices.deny", "a"}`
+    * `:cgroup` - which cgroup of version 2 to make its own below, default the BEAM's; see the option
+      `:cgroup` of a session. One in which no process is can hand any controller on
+
+  For the session:
+
+    * `:time` - milliseconds that it may last; the option `:timeout` counts more
+
+  For each process:
+
+    * `:nofile`, `:core`, `:fsize`, `:stack`, `:nproc` and all others of getrlimit(2) - a number or
+      `:infinity`, or `{soft, hard}`; those in bytes also as sizes. RLIMIT_CPU and RLIMIT_NICE are
+      in `:rlimits`, as the option of that name has it
+    * `:nice`, `:umask`, `:cpus` - as the options of a session; unlike a `:cpuset`, what `:cpus` says the
+      workload can change
+  """
+  @spec limit(t, term) :: t
+  def limit(sandbox, limits), do: update(sandbox, Limits, &Limits.add(&1, limits))
 
   @doc false
   @spec update(t, module, (struct -> struct)) :: t

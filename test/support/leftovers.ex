@@ -109,9 +109,12 @@ defmodule Linx.Test.Leftovers do
   @doc "The cgroups of this run, also those of its agents' sessions."
   @spec cgroups() :: [Path.t()]
   def cgroups do
-    for pattern <- ["*", "*/*", "*/*/*"],
-        path <- Path.wildcard("/sys/fs/cgroup/#{pattern}linx*"),
+    below = for {_version, _controllers, own} <- Linx.Cgroup.mounts(), do: own <> "/"
+
+    for start <- Enum.uniq(["", "*/", "*/*/"] ++ below),
+        path <- Path.wildcard(Path.expand(start <> "*linx*", "/sys/fs/cgroup")),
         not foreign?(Path.basename(path)),
+        uniq: true,
         do: path
   end
 

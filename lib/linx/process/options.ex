@@ -136,6 +136,8 @@ defmodule Linx.Process.Options do
          {:ok, path} <- checked(options, :path, nil, &Values.absolute_path?/1),
          {:ok, named} <- converted(options, :namespaces, nil, &Values.namespaces/1),
          {:ok, sandbox} <- converted(options, :sandbox, %{}, &sandbox(&1, mode, named)),
+         # That is this side's to see to, not the agent's.
+         {time, sandbox} = Map.pop(sandbox, :timeout, :infinity),
          namespaces = Map.get(sandbox, :namespaces, named),
          {:ok, env} <- converted(options, :env, nil, &Values.env/1),
          {:ok, log} <- converted(options, :log, nil, &Values.log/1),
@@ -160,7 +162,8 @@ defmodule Linx.Process.Options do
          {:ok, init} <- checked(options, :init, init(mode, namespaces), &is_boolean/1),
          {:ok, agent} <- checked(options, :agent, :shared, &(&1 in [:shared, :dedicated])),
          {:ok, kill} <- converted(options, :kill, @sigterm, &Values.kill/1),
-         {:ok, timeout} <- checked(options, :timeout, :infinity, &Values.timeout?/1),
+         {:ok, timeout} <-
+           checked(options, :timeout, time, &(&1 == :infinity or Values.timeout?(&1))),
          {:ok, cgroup} <- checked(options, :cgroup, false, &Values.cgroup?/1),
          :ok <- all_known(options),
          # What is logged is read by the log.
