@@ -212,13 +212,19 @@ TEST_CASE("what libseccomp compiles wrong or takes too long for is refused") {
   CHECK(Refusal({Rule(kEperm, "ioctl", {large})}).empty());
   CHECK(Refusal({Rule(kEperm, "ioctl", {large}), Rule(kEperm, "ioctl", {small})}) ==
         "ioctl: only :eq and :masked_eq where several rules name one syscall");
+  const std::string many = "ioctl: at most 32 rules, or 96 of one condition each";
   std::vector<SeccompRule> rules;
-  for (uint64_t i = 0; i < 32; ++i) {
+  for (uint64_t i = 0; i < 96; ++i) {
     rules.push_back(Rule(kEperm, "ioctl", {Compare(1, SCMP_CMP_EQ, i << 32)}));
   }
   CHECK(Refusal(rules).empty());
   rules.push_back(Rule(kEperm, "ioctl", {Compare(1, SCMP_CMP_EQ, 1)}));
-  CHECK(Refusal(rules) == "ioctl: at most 32 rules");
+  CHECK(Refusal(rules) == many);
+  rules.resize(31);
+  rules.push_back(Rule(kEperm, "ioctl", {Compare(1, SCMP_CMP_EQ, 1), Compare(2, SCMP_CMP_EQ, 1)}));
+  CHECK(Refusal(rules).empty());
+  rules.push_back(Rule(kEperm, "ioctl", {Compare(1, SCMP_CMP_EQ, 2)}));
+  CHECK(Refusal(rules) == many);
   rules.pop_back();
   for (const char* syscall : {"read", "write", "close", "mmap"}) {
     for (uint64_t i = 0; i < 25; ++i) {
