@@ -1,6 +1,6 @@
 defmodule Linx.Json do
   @moduledoc """
-  Plain terms as JSON text, for what the Mix tasks print.
+  Plain terms as JSON text, for what the Mix tasks print, and such text as terms.
 
       iex> Linx.Json.encode(%{b: [1, 2.5, nil], a: "x\\n"})
       ~S({"a":"x\\u000a","b":[1,2.5,null]})
@@ -11,6 +11,19 @@ defmodule Linx.Json do
   @doc "Maps (keys sorted), lists, strings, numbers, booleans, `nil` and atoms as JSON."
   @spec encode(term) :: String.t()
   def encode(term), do: term |> value() |> IO.iodata_to_binary()
+
+  @doc """
+  JSON text as maps with strings for keys, lists, strings, numbers, booleans and `nil`.
+
+      iex> Linx.Json.decode(~S({"names": ["read"], "value": 4294967295}))
+      {:ok, %{"names" => ["read"], "value" => 4294967295}}
+      iex> Linx.Json.decode("[1,]")
+      {:error, {:bad_json, 3}}
+
+  The error has the offset of the byte that cannot be there.
+  """
+  @spec decode(binary) :: {:ok, term} | {:error, {:bad_json, offset :: non_neg_integer}}
+  defdelegate decode(text), to: Linx.Json.Decoder
 
   defp value(nil), do: "null"
   defp value(atom) when is_boolean(atom), do: Atom.to_string(atom)

@@ -22,7 +22,7 @@ defmodule Linx.Seccomp do
   the vDSO) are not seen by any filter.
   """
 
-  alias Linx.Seccomp.{Builder, Cache, Filter, Names, Profile}
+  alias Linx.Seccomp.{Builder, Cache, Filter, Names, Oci, Profile}
 
   @typedoc """
   Why there is no filter. The last two: no agent could be asked, or libseccomp refused the rules
@@ -34,6 +34,9 @@ defmodule Linx.Seccomp do
            | {:duplicate_rule, atom}
            | {:bad_action, term}
            | {:bad_rule, term}
+           | {:bad_profile, {path :: String.t(), value :: term}}
+           | {:bad_json, offset :: non_neg_integer}
+           | {:bad_option, {name :: atom, value :: term}}
            | {:unknown_option, term}
            | {:missing_binary, Path.t()}
            | {errno :: Linx.Errno.name(), detail :: String.t() | nil}
@@ -118,8 +121,8 @@ defmodule Linx.Seccomp do
     * `{:bad_action, action}`, `{:bad_rule, rule}` - of the wrong form; also with only the name or the
       condition that is
     * `{:bad_rule, {name, why}}` - the rules of this call contradict each other, or are too many: 32
-      a call and 128 conditions in all, where `:ne` and comparisons of a 32-bit argument count as up
-      to 32 rules
+      a call, or 96 with one condition each, and 128 conditions in all, where `:ne` and comparisons
+      of a 32-bit argument count as up to 32 rules
     * `{:missing_binary, path}` and the like - no agent could be asked
   """
   @spec from_rules({[Filter.rule()], Filter.action()}) :: {:ok, Filter.t()} | error
@@ -147,9 +150,43 @@ defmodule Linx.Seccomp do
   defp make_default do
     {rules, default} = Profile.rules(arch())
 
-    with {:ok, unknown} <- Names.unknown(Enum.flat_map(rules, &elem(&1, 1))) do
+    names = for rule <- rules, name <- elem(rule, 1), do: Atom.to_string(name)
+
+    with {:ok, unknown} <- Names.unknown(names) do
       Filter.new(Names.leave_out(rules, unknown), default)
     end
+  end
+
+  @doc """
+  A filter from a profile as container runtimes have them: the object `linux.seccomp` of an OCI
+  configuration, or a file such as Docker's `default.json`, as JSON or as the map that JSON says.
+
+      {:ok, filter} = Linx.Seccomp.from_oci(File.read!("default.json"), caps: [:cap_net_raw])
+
+  These decide which entries with `includes` and `excludes` are taken:
+
+    * `:caps` - list of atoms, the capabilities in the workload's bounding set, default `[]`
+    * `:arch` - atom such as `:x86_64`, default `arch/0`
+    * `:kernel` - `{major, minor}`, default that of the running kernel
+
+  The filter is never less strict than the profile. Nothing in it is passed over but comments: what
+  Linx has no equal for is an error that names it. Other architectures of a profile are not
+  supported, so their calls kill the process. A call that this machine does not have is left out
+  where the default action is at least as strict as what was asked for it. Arguments are compared
+  in as many bits as the kernel looks at, where most runtimes compare 64.
+
+  Errors, besides those of `from_rules/1`:
+
+    * `{:bad_profile, {path, value}}` - such as `{"syscalls[3].action", "SCMP_ACT_TRACE"}`
+    * `{:bad_json, offset}` - no JSON
+    * `{:bad_option, {name, value}}`
+  """
+  @spec from_oci(map | binary, caps: [atom], arch: atom, kernel: {integer, integer}) ::
+          {:ok, Filter.t()} | error
+  def from_oci(profile, opts \\ []) do
+    with {:ok, filter} <- Oci.filter(profile, opts),
+         {:ok, _bpf} <- compile(filter),
+         do: {:ok, filter}
   end
 
   @doc """
