@@ -280,11 +280,17 @@ defmodule Linx.Process do
   @spec isolation(session) :: {:ok, Isolation.t()} | {:error, :not_ready | :no_process}
   def isolation(session) do
     with {:ok, pid} <- host_pid(session),
-         {:ok, confinement} <- call(session, :confinement) do
+         {:ok, confinement} <- confinement(session) do
       # The agent's answer comes after all that it had told before.
       Isolation.read(pid, confinement, fn -> match?({:ok, _}, stats(session)) end)
     end
   end
+
+  @doc """
+  What of the session's request confines the workload, as it is on the wire (docs/protocol.md).
+  """
+  @spec confinement(session) :: {:ok, map} | {:error, :no_process}
+  def confinement(session), do: call(session, :confinement)
 
   @doc """
   What the session uses at the moment: CPU, memory, processes, file descriptors, bytes.

@@ -10,7 +10,7 @@ defmodule Linx.Sandbox do
   """
 
   alias Linx.Process.Options.Values
-  alias Linx.Sandbox.{Ids, Limits, Part, Surroundings}
+  alias Linx.Sandbox.{Ids, Limits, Part, Surroundings, Verify}
 
   @parts [Ids, Surroundings, Limits]
 
@@ -142,6 +142,26 @@ defmodule Linx.Sandbox do
   """
   @spec limit(t, term) :: t
   def limit(sandbox, limits), do: update(sandbox, Limits, &Limits.add(&1, limits))
+
+  @doc """
+  Compares what was asked of a session that runs with what the kernel says of it.
+
+  `{:error, {:differs, differences}}` tells each as `{what, asked, found}`. `{:ok, unseen}` where there is
+  none; `unseen` are the things asked for that the kernel tells nobody (`Linx.Sandbox.Verify`). At
+  the checkpoint much is not in force yet: ask after `:running`.
+  """
+  @spec verify(Linx.Process.session()) ::
+          {:ok, unseen :: [atom]}
+          | {:error, {:differs, [Verify.difference(), ...]} | :not_ready | :no_process}
+  def verify(session) do
+    with {:ok, isolation} <- Linx.Process.isolation(session),
+         {:ok, confinement} <- Linx.Process.confinement(session) do
+      case Verify.differences(confinement, isolation) do
+        [] -> {:ok, Verify.unseen(confinement)}
+        differences -> {:error, {:differs, differences}}
+      end
+    end
+  end
 
   @doc false
   @spec update(t, module, (struct -> struct)) :: t

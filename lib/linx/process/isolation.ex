@@ -64,6 +64,10 @@ defmodule Linx.Process.Isolation do
         }
   @type limit :: non_neg_integer | :infinity
 
+  @doc "The names of what is told."
+  @spec fields() :: [atom]
+  def fields, do: @fields
+
   @doc """
   Reads what holds of a process; `confinement` is what was asked for.
 
