@@ -70,6 +70,57 @@ defmodule Linx.SeccompTest do
               }}
   end
 
+  test "a filter in words" do
+    {:ok, filter} =
+      Filter.new(
+        [{:allow, [:write, :read]}, {:allow, [:socket], [{0, :eq, 1}, {1, :masked_eq, 0xF, 1}]}],
+        {:errno, :eperm}
+      )
+
+    assert Seccomp.explain(filter) == """
+           allow:
+             read write
+             socket if (int) arg0 == 1 and (arg1 & 0xf) == 1
+
+           everything else: fail with EPERM
+           """
+  end
+
+  test "a filter in words has a block for each action" do
+    names = for i <- 10..40, do: :"call_number_#{i}"
+
+    {:ok, filter} =
+      Filter.new(
+        [
+          {{:errno, 4000}, [:chmod], [{1, :ge, 0o1000}]},
+          {:trap, names},
+          {{:errno, 4000}, [:openat], [{0, :ne, -100}]},
+          {:kill_thread, [:lseek], [{1, :lt, 1_000_000}]}
+        ],
+        :kill_process
+      )
+
+    text = Seccomp.explain(filter)
+    assert Enum.all?(String.split(text, "\n"), &(String.length(&1) <= 80))
+
+    assert text =~ """
+           fail with errno 4000:
+             chmod if (short) arg1 >= 0x200
+             openat if (int) arg0 != -0x64
+
+           send SIGSYS:
+             call_number_10 call_number_11\
+           """
+
+    assert text =~ """
+
+           kill the thread:
+             lseek if arg1 < 0xf4240
+
+           everything else: kill the process
+           """
+  end
+
   # Everything below is answered before an agent is asked.
 
   test "a builder reports what is wrong when it is built" do

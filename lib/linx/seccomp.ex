@@ -22,7 +22,7 @@ defmodule Linx.Seccomp do
   the vDSO) are not seen by any filter.
   """
 
-  alias Linx.Seccomp.{Builder, Cache, Filter, Names, Oci, Profile}
+  alias Linx.Seccomp.{Builder, Cache, Explain, Filter, Names, Oci, Profile}
 
   @typedoc """
   Why there is no filter. The last two: no agent could be asked, or libseccomp refused the rules
@@ -222,6 +222,21 @@ defmodule Linx.Seccomp do
   """
   @spec to_rules(Filter.t()) :: {[Filter.rule()], Filter.action()}
   def to_rules(%Filter{rules: rules, default: default}), do: {rules, default}
+
+  @doc """
+  What a filter does, in words: a block for each action, with the calls that are looked at more
+  closely last.
+
+      allow:
+        read write
+        socket if (int) arg0 == 1 and (arg1 & 0xf) == 1
+
+      everything else: fail with EPERM
+
+  Where the kernel looks at less than the 64 bits of an argument, it says so as C does.
+  """
+  @spec explain(Filter.t()) :: String.t()
+  def explain(%Filter{} = filter), do: Explain.text(filter)
 
   @doc """
   Installs a filter in a session. At the checkpoint only.
