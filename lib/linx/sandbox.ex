@@ -7,6 +7,9 @@ defmodule Linx.Sandbox do
 
   A sandbox is built up by functions that take any value; whether the values are right is found
   out when a session is asked for, before anything of it exists.
+
+  Without the capability CAP_SYS_ADMIN every sandbox with fresh namespaces gets a user namespace, too: there
+  an ordinary user may make the others.
   """
 
   alias Linx.Process.Options.Values
@@ -201,10 +204,18 @@ defmodule Linx.Sandbox do
     with true <- is_list(named) and not List.improper?(named),
          [] <- named -- Linx.Protocol.namespaces() do
       needed = for part <- @parts, name <- part.namespaces(Map.fetch!(parts, part)), do: name
-      {:ok, Enum.filter(Linx.Protocol.namespaces(), &(&1 in named or &1 in needed))}
+      {:ok, Enum.filter(Linx.Protocol.namespaces(), &(&1 in with_user(named ++ needed)))}
     else
       _ -> {:error, {:bad_sandbox, {:namespaces, named}}}
     end
+  end
+
+  # In a user namespace of its own an ordinary user may make the others.
+  defp with_user([]), do: []
+
+  defp with_user(names) do
+    {:ok, own} = Linx.Capabilities.read(:self)
+    if :cap_sys_admin in own.effective, do: names, else: [:user | names]
   end
 
   # The agents run as the BEAM does.
