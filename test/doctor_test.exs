@@ -26,6 +26,10 @@ defmodule Linx.DoctorTest do
       unprivileged: @works,
       pty: :ok,
       filter: :ok,
+      id_maps: :ok,
+      hostname: :ok,
+      loopback: :ok,
+      time_offsets: :ok,
       namespaces: @all,
       sysctls:
         Map.merge(Map.new(@all, &{Report.max_sysctl(&1), 63_000}), %{
@@ -87,6 +91,10 @@ defmodule Linx.DoctorTest do
         unprivileged: Map.new(@all, &{&1, {:untried, "the agent is not built"}}),
         pty: {:untried, "the agent is not built"},
         filter: {:untried, "the agent is not built"},
+        id_maps: {:untried, "the agent is not built"},
+        hostname: {:untried, "the agent is not built"},
+        loopback: {:error, 1, :loopback},
+        time_offsets: {:error, 95, :time_offsets},
         lsms: nil,
         cgroups: [],
         limits: %{open_files: 10, processes: 10}
@@ -124,6 +132,38 @@ defmodule Linx.DoctorTest do
     assert %{status: :warn} = check(report(kernel: "5.4.0-150-generic"), "kernel")
     assert %{status: :pass} = check(report(kernel: "5.10.0"), "kernel")
     assert %{status: :fail} = check(report(kernel: "unknown"), "kernel")
+  end
+
+  describe "what is done in fresh namespaces" do
+    test "an ordinary user without ids of its own is told how to get some" do
+      untried = {:untried, "/etc/subuid gives this user no ids"}
+
+      assert %{status: :warn, found: "its own id alone: " <> _, fix: fix} =
+               check(ordinary_user(id_maps: untried), "id maps")
+
+      assert fix =~ "usermod --add-subuids"
+      assert %{fix: fix} = check(ordinary_user(id_maps: {:error, 2, :gid_map}), "id maps")
+      assert fix =~ "uidmap"
+      assert %{found: found} = check(ordinary_user(id_maps: {:error, 1, :gid_map}), "id maps")
+      assert found =~ "EPERM in gid_map"
+    end
+
+    test "root whose own user namespace has too few ids is told the setting" do
+      assert %{status: :warn, fix: fix} = check(report(id_maps: {:error, 1, :uid_map}), "id maps")
+      assert fix =~ ":subordinate_ids"
+    end
+
+    test "what fails is a warning" do
+      for {key, name} <- [hostname: "host name", loopback: "loopback"] do
+        assert %{status: :warn, found: found} = check(report([{key, {:error, 1, key}}]), name)
+        assert found =~ "EPERM in #{key}"
+      end
+
+      assert %{status: :warn, fix: fix} =
+               check(report(time_offsets: {:error, 95, :time_offsets}), "time offsets")
+
+      assert fix =~ "6.1"
+    end
   end
 
   describe "namespaces" do

@@ -24,6 +24,10 @@ defmodule Linx.Integration.DoctorTest do
     "seccomp",
     "landlock",
     "capabilities",
+    "id maps",
+    "host name",
+    "loopback",
+    "time offsets",
     "pty",
     "cgroup v2",
     "cgroup v1",
@@ -56,6 +60,10 @@ defmodule Linx.Integration.DoctorTest do
     assert by_name["pty"].found =~ "works"
     assert by_name["seccomp"].found =~ "a filter holds"
     assert by_name["pidfd"].status == :pass
+
+    for name <- ["host name", "loopback", "time offsets"],
+        do: assert({name, by_name[name].status} == {name, :pass})
+
     refute Enum.any?(checks, &(&1.found =~ "did not answer"))
   end
 

@@ -7,6 +7,7 @@ defmodule Linx.Doctor.Probe do
   """
 
   alias Linx.Doctor.{Hierarchy, Report, Trial}
+  alias Linx.Sandbox.{Accounts, Ids}
 
   # The account that has no rights on any Linux: nobody.
   @unprivileged_uid 65_534
@@ -33,6 +34,10 @@ defmodule Linx.Doctor.Probe do
       unprivileged: unprivileged(uid, agent, path),
       pty: try_with(agent, &Trial.pty/1),
       filter: try_with(agent, &Trial.filter/1),
+      id_maps: id_maps(uid, agent),
+      hostname: in_fresh(uid, agent, :uts, %{hostname: "linx"}),
+      loopback: in_fresh(uid, agent, :net, %{loopback: true}),
+      time_offsets: in_fresh(uid, agent, :time, %{time_offsets: {0, 1_000_000_000}}),
       namespaces: namespaces(),
       sysctls: sysctls(),
       seccomp_actions: words("/proc/sys/kernel/seccomp/actions_avail"),
@@ -56,6 +61,34 @@ defmodule Linx.Doctor.Probe do
 
   defp try_with({:ok, trial}, trial_of), do: trial_of.(trial)
   defp try_with({:error, reason}, _trial_of), do: {:untried, reason}
+
+  defp in_fresh(uid, agent, namespace, keys) do
+    namespaces = if uid == 0, do: [namespace], else: [:user, namespace]
+    try_with(agent, &Trial.request(&1, Map.put(keys, :namespaces, namespaces)))
+  end
+
+  # More than one id, which an ordinary user needs to be given.
+  defp id_maps(uid, agent) do
+    with {:ok, uids} <- range(:subuid, uid),
+         {:ok, gids} <- range(:subgid, uid) do
+      keys = %{namespaces: [:user], uid_map: [uids], gid_map: [gids]}
+      try_with(agent, &Trial.request(&1, keys))
+    end
+  end
+
+  defp range(_file, 0) do
+    case Ids.subordinate() do
+      {:ok, {first, count}} -> {:ok, {0, first, count}}
+      {:error, _} -> {:untried, ":subordinate_ids of :linx is not a first id and a count"}
+    end
+  end
+
+  defp range(file, uid) do
+    case Accounts.find_range(Accounts.text(file), Accounts.text(:passwd), uid) do
+      {:ok, first, count} -> {:ok, {0, first, count}}
+      :error -> {:untried, "/etc/#{file} gives this user no ids"}
+    end
+  end
 
   defp summary({:ok, trial}, _path), do: {:ok, trial.hello.version, trial.hello.features}
 

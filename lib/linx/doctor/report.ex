@@ -10,6 +10,9 @@ defmodule Linx.Doctor.Report do
     * `:privileged`, `:unprivileged` - outcome by namespace of starting a program in it, with the
       caller's own rights, and without any through a fresh user namespace
     * `:pty`, `:filter` - outcome of starting a program on a PTY, under a seccomp filter
+    * `:id_maps`, `:hostname`, `:loopback`, `:time_offsets` - outcome of starting a program with the
+      caller's own rights and ranges of ids mapped, a host name, a loopback interface and clocks of
+      its own
     * `:namespaces` - namespaces the kernel was built with
     * `:sysctls` - integer by path below `/proc/sys`; absent where the kernel has none
     * `:seccomp_actions` - the actions the kernel knows; `[]` where it has no seccomp
@@ -44,6 +47,10 @@ defmodule Linx.Doctor.Report do
           unprivileged: %{namespace => outcome},
           pty: outcome,
           filter: outcome,
+          id_maps: outcome,
+          hostname: outcome,
+          loopback: outcome,
+          time_offsets: outcome,
           namespaces: [namespace],
           sysctls: %{String.t() => integer},
           seccomp_actions: [String.t()],
@@ -66,6 +73,10 @@ defmodule Linx.Doctor.Report do
     :unprivileged,
     :pty,
     :filter,
+    :id_maps,
+    :hostname,
+    :loopback,
+    :time_offsets,
     :namespaces,
     :sysctls,
     :seccomp_actions,

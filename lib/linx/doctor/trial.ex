@@ -49,6 +49,10 @@ defmodule Linx.Doctor.Trial do
   @spec namespaces(t, [Report.namespace()]) :: Report.outcome()
   def namespaces(trial, namespaces), do: run(trial, %{namespaces: namespaces}, [:proceed])
 
+  @doc "Starts a program with these keys of a request."
+  @spec request(t, map) :: Report.outcome()
+  def request(trial, keys), do: run(trial, keys, [:proceed])
+
   @doc "Starts a program on a PTY."
   @spec pty(t) :: Report.outcome()
   def pty(trial), do: run(trial, %{stdio: :pty}, [:proceed])

@@ -44,8 +44,43 @@ defmodule Linx.Sandbox.Accounts do
     end)
   end
 
+  @doc """
+  The first range of ids that `/etc/subuid` or `/etc/subgid` gives a user, whom they name by number or
+  as `/etc/passwd` does.
+
+      iex> passwd = "ada:x:1000:100::/home/ada:/bin/sh\\n"
+      iex> Linx.Sandbox.Accounts.find_range("bob:1:9\\nada:100000:65536\\n", passwd, 1000)
+      {:ok, 100000, 65536}
+  """
+  @spec find_range(String.t(), String.t(), non_neg_integer) ::
+          {:ok, first :: non_neg_integer, count :: pos_integer} | :error
+  def find_range(text, passwd, uid) do
+    names = for [name, _, ^uid | _] <- Enum.map(lines(passwd), &number_third/1), do: name
+    names = ["#{uid}" | names]
+
+    Enum.find_value(lines(text), :error, fn line ->
+      with [who, first, count] <- line,
+           true <- who in names,
+           {:ok, first} <- id(first),
+           {:ok, count} when count > 0 <- id(count) do
+        {:ok, first, count}
+      else
+        _ -> nil
+      end
+    end)
+  end
+
+  defp number_third([name, password, uid | rest]) do
+    case id(uid) do
+      {:ok, uid} -> [name, password, uid | rest]
+      :error -> []
+    end
+  end
+
+  defp number_third(_line), do: []
+
   @doc "A file's text; of one that cannot be read none."
-  @spec text(:passwd | :group) :: String.t()
+  @spec text(:passwd | :group | :subuid | :subgid) :: String.t()
   def text(file) do
     case File.read("/etc/#{file}") do
       {:ok, text} -> text

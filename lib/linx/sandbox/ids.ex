@@ -59,6 +59,21 @@ defmodule Linx.Sandbox.Ids do
     end
   end
 
+  @doc "The ids outside that a sandbox of root is given."
+  @spec subordinate() ::
+          {:ok, {first :: pos_integer, count :: pos_integer}} | Linx.Sandbox.Part.error()
+  def subordinate do
+    setting = Application.get_env(:linx, :subordinate_ids, @default_subordinate)
+
+    with {first, count} <- setting,
+         true <- is_integer(first) and first > 0,
+         {:ok, _text} <- IdMap.encode([{0, first, count}]) do
+      {:ok, setting}
+    else
+      _ -> bad(:subordinate_ids, setting)
+    end
+  end
+
   defp user(nil), do: {:ok, nil, nil}
 
   # Whoever gives up a uid gives up the gid, too.
@@ -161,18 +176,6 @@ defmodule Linx.Sandbox.Ids do
       Enum.any?(map, fn {_, outside, count} -> own in outside..(outside + count - 1) end) -> nil
       Enum.any?(map, fn {inside, _, _} -> inside == 0 end) -> 0
       true -> map |> hd() |> elem(0)
-    end
-  end
-
-  defp subordinate do
-    setting = Application.get_env(:linx, :subordinate_ids, @default_subordinate)
-
-    with {first, count} <- setting,
-         true <- is_integer(first) and first > 0,
-         {:ok, _text} <- IdMap.encode([{0, first, count}]) do
-      {:ok, setting}
-    else
-      _ -> bad(:subordinate_ids, setting)
     end
   end
 
