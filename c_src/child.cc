@@ -101,7 +101,7 @@ long ArmDeathSignal(Child* child) { return DieWithParent(child->plan); }
 // Credential changes clear it. A workload that may outlive its parent keeps none from here on.
 long RearmDeathSignal(Child* child) {
   if (child->plan.outlives_parent) return Prctl(PR_SET_PDEATHSIG, 0);
-  return child->changes_ids() ? DieWithParent(child->plan) : 0;
+  return child->changes_ids() || child->plan.mounts.user_namespace ? DieWithParent(child->plan) : 0;
 }
 
 // Parked children are out of reach of ptrace and /proc/PID/mem. Not so where an ordinary user must

@@ -12,7 +12,7 @@
 #include <cstdint>
 
 #include "landlock.h"
-#include "mounts.h"
+#include "mount_steps.h"
 #include "process_limits.h"
 #include "surroundings.h"
 

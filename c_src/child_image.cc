@@ -70,7 +70,7 @@ ChildPlan* CopyPlan(const Plan& plan, Region* region) {
   }
   child->limits = CopyLimits(plan.limits, region);
   child->surroundings = Copy(plan.surroundings, region);
-  child->mounts = Copy(plan.mounts, region);
+  child->mounts = Copy(plan.mounts, (plan.namespaces & CLONE_NEWUSER) != 0, region);
   child->landlock = Copy(plan.landlock, region);
   child->set_uid = plan.uid.has_value();
   child->uid = plan.uid.value_or(0);
@@ -80,7 +80,7 @@ ChildPlan* CopyPlan(const Plan& plan, Region* region) {
   child->set_groups = plan.groups || plan.uid || plan.gid;
   child->groups_optional = !plan.groups;
   child->controlling_tty = plan.pty();
-  child->check_cwd = plan.mode == Mode::enter;
+  child->check_cwd = plan.mode == Mode::enter || plan.mounts.wanted();
   child->no_new_privs = plan.no_new_privs;
   child->defers_caps = NeedsCapabilities(plan);
   child->auto_proceed = plan.auto_proceed;

@@ -3,6 +3,7 @@
 #include <bitset>
 
 #include "envelope.h"
+#include "path_names.h"
 
 namespace linx {
 
@@ -101,17 +102,6 @@ bool ReadGroups(TermReader& reader, Plan& plan) {
 bool ReadFailClosed(TermReader& reader, Plan& plan) { return reader.ReadBool(&plan.fail_closed); }
 
 bool ReadUsage(TermReader& reader, Plan& plan) { return reader.ReadBool(&plan.usage.emplace()); }
-
-// Whether every part between the slashes is a name: none is empty, `.` or `..`.
-bool IsPathOfNames(std::string_view path) {
-  for (;;) {
-    const size_t slash = path.find('/');
-    const std::string_view name = path.substr(0, slash);
-    if (name.empty() || name == "." || name == "..") return false;
-    if (slash == path.npos) return true;
-    path.remove_prefix(slash + 1);
-  }
-}
 
 bool ReadPath(TermReader& reader, Plan& plan) {
   return ReadString(reader, &plan.path.emplace()) && (*plan.path)[0] == '/';
@@ -234,10 +224,11 @@ struct FreshOnly {
   Namespace ns;
 };
 constexpr FreshOnly kFreshOnly[] = {
-    {Key::uid_map, Namespace::user},     {Key::gid_map, Namespace::user},
-    {Key::setgroups, Namespace::user},   {Key::hostname, Namespace::uts},
-    {Key::domainname, Namespace::uts},   {Key::loopback, Namespace::net},
-    {Key::time_offsets, Namespace::time}};
+    {Key::uid_map, Namespace::user},      {Key::gid_map, Namespace::user},
+    {Key::setgroups, Namespace::user},    {Key::hostname, Namespace::uts},
+    {Key::domainname, Namespace::uts},    {Key::loopback, Namespace::net},
+    {Key::time_offsets, Namespace::time}, {Key::root, Namespace::mount},
+    {Key::mounts, Namespace::mount}};
 
 // What holds between keys.
 Status CheckGiven(Mode mode, const Plan& plan, const Keys& given) {

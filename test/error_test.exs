@@ -2,6 +2,7 @@ defmodule Linx.Process.ErrorTest do
   use ExUnit.Case, async: true
 
   doctest Linx.Process.Error
+  doctest Linx.Process.Error.Mounts
 
   alias Linx.Process.{Error, Info}
 
@@ -45,6 +46,12 @@ defmodule Linx.Process.ErrorTest do
           {34, :time_offsets, "negative"},
           {13, :oom_score_adj, "CAP_SYS_RESOURCE"},
           {18, :oom_score_adj, "mounted over"},
+          {18, :mount, "out of it"},
+          {38, :propagation, "5.12"},
+          {124, :mount, "no procfs"},
+          {1, :mount, "CAP_SYS_ADMIN"},
+          {22, :pivot_root, "chroot"},
+          {24, :mount, "ulimit -n"},
           {1, :cap_drop_bounding, "CAP_SETPCAP"},
           {22, :seccomp_install, "filter"},
           {19, :cgroup_open, "do without :cgroup"},

@@ -69,6 +69,8 @@ defmodule Linx.ProtocolTest do
     |> Sandbox.uid_map([{0, 1, 1}])
     |> Sandbox.gid_map([{0, 1, 1}])
     |> Sandbox.setgroups(:deny)
+    |> Sandbox.root("/srv")
+    |> Sandbox.tmpfs("/tmp")
     |> Sandbox.hostname("box")
     |> Sandbox.domainname("example")
     |> Sandbox.loopback(true)

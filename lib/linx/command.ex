@@ -14,6 +14,7 @@ defmodule Linx.Command do
   alias Linx.Command.Environment
   alias Linx.Log
   alias Linx.Process.Options
+  alias Linx.Sandbox
 
   @type stderr :: :inherit | :merge | :separate
 
@@ -76,7 +77,7 @@ defmodule Linx.Command do
 
     opts
     |> Enum.reduce(command, &option/2)
-    |> inherit(:cwd, &cwd!/0)
+    |> inherit_cwd()
     |> inherit(:env, fn -> Environment.merge(Environment.current(), []) end)
     |> check_session!()
   end
@@ -184,6 +185,13 @@ defmodule Linx.Command do
     if Keyword.has_key?(command.session, key),
       do: command,
       else: session(command, key, current.())
+  end
+
+  # A sandbox with a file system of its own need not have the BEAM's directory.
+  defp inherit_cwd(command) do
+    if Sandbox.files?(command.session[:sandbox]),
+      do: command,
+      else: inherit(command, :cwd, &cwd!/0)
   end
 
   # All that is not known here is a session's, and is told to be wrong as a session's is.

@@ -13,9 +13,9 @@ defmodule Linx.Sandbox do
   """
 
   alias Linx.Process.Options.Values
-  alias Linx.Sandbox.{Ids, Limits, Part, Surroundings, Verify}
+  alias Linx.Sandbox.{Files, Ids, Limits, Part, Surroundings, Verify}
 
-  @parts [Ids, Surroundings, Limits]
+  @parts [Ids, Surroundings, Files, Limits]
 
   @enforce_keys [:namespaces, :env, :parts]
   defstruct @enforce_keys
@@ -147,6 +147,144 @@ defmodule Linx.Sandbox do
   def limit(sandbox, limits), do: update(sandbox, Limits, &Limits.add(&1, limits))
 
   @doc """
+  What the workload has for its root, in a fresh mount namespace: the path of a directory of the host with
+  all that is mounted below it, `:tmpfs` for an empty one in memory, or `:host`.
+
+    * `:read_only` - boolean, default `false`; `:tmpfs` is so only once everything is in its place
+    * `:nosuid`, `:nodev` - boolean, default `true`, for `:host` `false`
+    * `:noexec` - boolean, default `false`
+    * `:size`, `:mode`, `:nr_inodes` - of `:tmpfs`, as in `tmpfs/3`; the default mode is `0o755`
+
+  Without this the root is the host's if anything is mounted. The old root is then out of reach in any
+  case, the workload starts in `/`, unless the session's `:cwd` says another, and its program is looked up there.
+  """
+  @spec root(t, term, term) :: t
+  def root(sandbox, root, options \\ []),
+    do: update(sandbox, Files, &Files.root(&1, root, options))
+
+  @doc """
+  Shows a file or directory of the host at `target`, or at the same path.
+
+  The source is what the host has there, whatever is mounted in the sandbox. The target is looked up in the
+  sandbox's root: a link that leads out of it is an error. One that is missing is made; but not in the host's
+  own directories where they are the root.
+
+    * `:read_only`, `:nosuid`, `:nodev` - boolean, default `true`
+    * `:noexec` - boolean, default `false`
+    * `:recursive` - boolean, default `true`: with all that is mounted below the source. In a user
+      namespace the kernel refuses to leave anything out
+  """
+  @spec bind(t, term, term, term) :: t
+  def bind(sandbox, source, target \\ nil, options \\ [])
+
+  def bind(sandbox, source, options, []) when is_list(options),
+    do: bind(sandbox, source, source, options)
+
+  def bind(sandbox, source, nil, options), do: bind(sandbox, source, source, options)
+
+  def bind(sandbox, source, target, options) do
+    options = if is_list(options), do: [{:source, source} | options], else: options
+    update(sandbox, Files, &Files.mount(&1, :bind, target, options))
+  end
+
+  @doc """
+  An empty file system in memory.
+
+    * `:size` - bytes or such as `"64m"`, default `"64m"`
+    * `:mode` - of its directory, default `0o1777`
+    * `:nr_inodes` - how many files it holds, default the kernel's
+    * `:nosuid`, `:nodev` - boolean, default `true`
+    * `:noexec`, `:read_only` - boolean, default `false`
+  """
+  @spec tmpfs(t, term, term) :: t
+  def tmpfs(sandbox, target, options \\ []),
+    do: update(sandbox, Files, &Files.mount(&1, :tmpfs, target, options))
+
+  @doc """
+  Directories of the host laid over each other.
+
+    * `:lower` - those that are only read, the topmost first; required
+    * `:upper`, `:work` - where changes go, and an empty directory beside it that the kernel needs;
+      without them nothing can be changed, and `:lower` has two at least
+    * `:read_only`, `:nosuid`, `:nodev`, `:noexec` - as in `tmpfs/3`
+  """
+  @spec overlay(t, term, term) :: t
+  def overlay(sandbox, target, options),
+    do: update(sandbox, Files, &Files.mount(&1, :overlay, target, options))
+
+  @doc """
+  The processes of the workload's own pid namespace, at `/proc`. It is `nosuid`, `nodev` and `noexec`.
+
+    * `:subset` - `:pid` to leave out everything but processes
+    * `:hidepid` - `:noaccess`, `:invisible` or `:ptraceable`: what one user sees of another's
+    * `:read_only` - boolean, default `false`
+  """
+  @spec proc(t, term) :: t
+  def proc(sandbox, options \\ []),
+    do: update(sandbox, Files, &Files.mount(&1, :proc, "/proc", options))
+
+  @doc """
+  The devices of the workload's net namespace, at `/sys`; `:read_only` is `true` unless this says
+  otherwise.
+  """
+  @spec sysfs(t, term) :: t
+  def sysfs(sandbox, options \\ []),
+    do: update(sandbox, Files, &Files.mount(&1, :sysfs, "/sys", options))
+
+  @doc "The message queues of the workload's ipc namespace, at `/dev/mqueue`."
+  @spec mqueue(t, term) :: t
+  def mqueue(sandbox, options \\ []),
+    do: update(sandbox, Files, &Files.mount(&1, :mqueue, "/dev/mqueue", options))
+
+  @doc """
+  A `/dev` that hides whatever the root has there: null, zero, full, random, urandom and tty of the
+  host, ptmx and pts of its own, 64 MiB of shm, and the links to a process's own files. Nothing can
+  be added to it.
+  """
+  @spec dev(t) :: t
+  def dev(sandbox), do: update(sandbox, Files, &Files.mount(&1, :dev, "/dev", []))
+
+  @doc """
+  Hides what is at a path, or at each of a list: a directory is empty then, a file too. What is not
+  there is not missed. `Linx.Sandbox.Files.default_masks/0` has what container runtimes hide.
+  """
+  @spec mask(t, term) :: t
+  def mask(sandbox, paths), do: each_path(sandbox, :mask, paths)
+
+  @doc "Makes a path, or each of a list, read-only with all that is mounted below it."
+  @spec read_only_path(t, term) :: t
+  def read_only_path(sandbox, paths), do: each_path(sandbox, :read_only, paths)
+
+  @doc """
+  A file with this content, at most 1 MiB, over whatever is at the path. Nobody can change it, and
+  the content is only ever in memory.
+
+    * `:mode` - default `0o644`
+  """
+  @spec file(t, term, term, term) :: t
+  def file(sandbox, path, content, options \\ []) do
+    options = if is_list(options), do: [{:content, content} | options], else: options
+    update(sandbox, Files, &Files.mount(&1, :file, path, options))
+  end
+
+  @doc """
+  A directory that is made where it is missing.
+
+    * `:mode` - of one that is made, default `0o755`
+  """
+  @spec dir(t, term, term) :: t
+  def dir(sandbox, path, options \\ []),
+    do: update(sandbox, Files, &Files.mount(&1, :dir, path, options))
+
+  defp each_path(sandbox, kind, paths) do
+    paths = if is_list(paths) and not List.improper?(paths), do: paths, else: [paths]
+
+    Enum.reduce(paths, sandbox, fn path, sandbox ->
+      update(sandbox, Files, &Files.mount(&1, kind, path, []))
+    end)
+  end
+
+  @doc """
   Compares what was asked of a session that runs with what the kernel says of it.
 
   `{:error, {:differs, differences}}` tells each as `{what, asked, found}`. `{:ok, unseen}` where there is
@@ -165,6 +303,11 @@ defmodule Linx.Sandbox do
       end
     end
   end
+
+  @doc false
+  @spec files?(term) :: boolean
+  def files?(%__MODULE__{} = sandbox), do: Map.fetch!(sandbox.parts, Files) != Files.new()
+  def files?(_none), do: false
 
   @doc false
   @spec update(t, module, (struct -> struct)) :: t

@@ -18,6 +18,8 @@ defmodule Linx.Process.Error do
       namespaces it has: check :cwd."
   """
 
+  alias Linx.Process.Error.Mounts
+
   @type t :: %__MODULE__{
           stage: atom,
           errno: Linx.Errno.name() | nil,
@@ -66,6 +68,7 @@ defmodule Linx.Process.Error do
   @open_namespace_stages Enum.map(Linx.Protocol.namespaces(), &:"open_ns_#{&1}")
   @capability_stages [:cap_drop_bounding, :cap_set_thread, :cap_set_ambient]
   @id_stages [:uid, :gid, :groups]
+  @mount_stages [:propagation, :root, :mount, :pivot_root]
 
   defp advice(:execve, :enoent) do
     "The child sees no such program: check argv's first element and, for a script, the " <>
@@ -131,6 +134,10 @@ defmodule Linx.Process.Error do
 
   defp advice(stage, _errno) when stage in [:open_target | @open_namespace_stages],
     do: "The BEAM's user may not look into the target, or the target has ended."
+
+  defp advice(stage, errno) when stage in @mount_stages do
+    Mounts.advice(stage, errno) || advice(nil, errno)
+  end
 
   defp advice(stage, :eperm) when stage in @id_stages do
     "Changing ids needs CAP_SETUID and CAP_SETGID, and in a user namespace that allows setgroups."
