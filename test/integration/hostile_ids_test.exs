@@ -141,7 +141,7 @@ defmodule Linx.Integration.HostileIdsTest do
 
     test "ids that it does not map are refused" do
       for {request, stage} <- [{%{uid: 5}, :uid}, {%{gid: 5}, :gid}, {%{uid: 0, gid: 5}, :gid}] do
-        assert run_mapped(request) == {:error, 22, stage}
+        assert run_mapped(request) == {:error, 22, stage, "5"}
       end
     end
 
