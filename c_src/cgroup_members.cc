@@ -43,6 +43,13 @@ std::vector<pid_t> MembersOf(int directory) {
   return pids;
 }
 
+bool AddMember(int directory, pid_t pid) {
+  const UniqueFd out(openat(directory, "cgroup.procs", O_WRONLY | O_CLOEXEC));
+  const std::string number = std::to_string(pid);
+  return out &&
+         write(out.get(), number.data(), number.size()) == static_cast<ssize_t>(number.size());
+}
+
 size_t KillMembers(int directory) {
   Thaw(directory);
   const std::vector<pid_t> members = MembersOf(directory);

@@ -12,17 +12,6 @@
 namespace linx {
 namespace {
 
-std::string ReadWhole(const char* path) {
-  const UniqueFd fd(open(path, O_RDONLY | O_CLOEXEC));
-  std::string all;
-  char chunk[4096];
-  ssize_t n;
-  while (fd && (n = read(fd.get(), chunk, sizeof(chunk))) > 0) {
-    all.append(chunk, static_cast<size_t>(n));
-  }
-  return all;
-}
-
 std::string_view TakeLine(std::string_view* text) {
   const std::string_view line = text->substr(0, text->find('\n'));
   text->remove_prefix(line.size() < text->size() ? line.size() + 1 : line.size());
@@ -77,30 +66,6 @@ std::optional<CgroupMount> FindMount(std::string_view mountinfo, Wanted wanted) 
   return {};
 }
 
-// The part of a path that is below the mount's root, as a directory.
-std::optional<std::string> Below(const CgroupMount& mount, std::string_view path) {
-  const std::string_view root = mount.root == "/" ? std::string_view() : mount.root;
-  if (path.substr(0, root.size()) != root || path.substr(0, 3) == "/..") return {};
-  path.remove_prefix(root.size());
-  if (!path.empty() && path.front() != '/') return {};
-  return mount.point + std::string(path == "/" ? std::string_view() : path);
-}
-
-// Lines are "hierarchy-id:controllers:/path"; `wanted(id, controllers)` says which.
-template <typename Wanted>
-std::optional<std::string> FindOwn(std::string_view proc_cgroup, const CgroupMount& mount,
-                                   Wanted wanted) {
-  while (!proc_cgroup.empty()) {
-    const std::string_view line = TakeLine(&proc_cgroup);
-    const size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (first == line.npos || second == line.npos) continue;
-    if (wanted(line.substr(0, first), line.substr(first + 1, second - first - 1))) {
-      return Below(mount, line.substr(second + 1));
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 std::optional<CgroupMount> FindCgroup2(std::string_view mountinfo) {
@@ -108,31 +73,59 @@ std::optional<CgroupMount> FindCgroup2(std::string_view mountinfo) {
                    [](std::string_view type, std::string_view) { return type == "cgroup2"; });
 }
 
-std::optional<CgroupMount> FindCgroup1(std::string_view mountinfo, Controller controller) {
+std::optional<CgroupMount> FindCgroup1(std::string_view mountinfo, std::string_view controller) {
   return FindMount(mountinfo, [controller](std::string_view type, std::string_view options) {
-    return type == "cgroup" && Lists(options, Name(controller));
+    return type == "cgroup" && Lists(options, controller);
   });
 }
 
-std::optional<std::string> OwnCgroup(std::string_view proc_cgroup, const CgroupMount& mount) {
-  // Version 2 is hierarchy 0, without a list of controllers.
-  return FindOwn(proc_cgroup, mount, [](std::string_view id, std::string_view controllers) {
-    return id == "0" && controllers.empty();
-  });
+bool CgroupPlace::Has(std::string_view controller) const { return Lists(controllers, controller); }
+
+std::vector<CgroupPlace> PlacesOf(std::string_view proc_cgroup) {
+  std::vector<CgroupPlace> places;
+  while (!proc_cgroup.empty()) {
+    // "hierarchy-id:controllers:/path", where version 2 has no controllers.
+    const std::string_view line = TakeLine(&proc_cgroup);
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (first == line.npos || second == line.npos) continue;
+    places.push_back({line.substr(first + 1, second - first - 1), line.substr(second + 1)});
+  }
+  return places;
+}
+
+std::optional<std::string> DirectoryOf(const CgroupMount& mount, std::string_view path) {
+  const std::string_view root = mount.root == "/" ? std::string_view() : mount.root;
+  if (path.substr(0, root.size()) != root || path.substr(0, 3) == "/..") return {};
+  path.remove_prefix(root.size());
+  if (!path.empty() && path.front() != '/') return {};
+  return mount.point + std::string(path == "/" ? std::string_view() : path);
 }
 
 std::optional<std::string> OwnCgroup(std::string_view proc_cgroup, const CgroupMount& mount,
-                                     Controller controller) {
-  return FindOwn(proc_cgroup, mount, [controller](std::string_view, std::string_view controllers) {
-    return Lists(controllers, Name(controller));
-  });
+                                     std::string_view controller) {
+  for (const CgroupPlace& place : PlacesOf(proc_cgroup)) {
+    const bool wanted = controller.empty() ? place.controllers.empty() : place.Has(controller);
+    if (wanted) return DirectoryOf(mount, place.path);
+  }
+  return {};
+}
+
+std::string ReadProcFile(int at, const char* path) {
+  const UniqueFd fd(openat(at, path, O_RDONLY | O_CLOEXEC));
+  std::string all;
+  char chunk[4096];
+  ssize_t n;
+  while (fd && (n = read(fd.get(), chunk, sizeof(chunk))) > 0) {
+    all.append(chunk, static_cast<size_t>(n));
+  }
+  return all;
 }
 
 Result<CgroupTree> ReadCgroupTree() {
-  std::optional<CgroupMount> mount = FindCgroup2(ReadWhole("/proc/self/mountinfo"));
+  std::optional<CgroupMount> mount = FindCgroup2(ReadProcFile(AT_FDCWD, "/proc/self/mountinfo"));
   if (!mount) return Error::Of(Stage::cgroup_open, ENODEV, "cgroup v2 is not mounted");
   CgroupTree tree;
-  tree.own = OwnCgroup(ReadWhole("/proc/self/cgroup"), *mount);
+  tree.own = OwnCgroup(ReadProcFile(AT_FDCWD, "/proc/self/cgroup"), *mount);
   tree.mount = *std::move(mount);
   return tree;
 }
@@ -145,11 +138,12 @@ Result<std::string> LeafParent(const CgroupTree& tree, const std::string& parent
 
 Result<std::string> OwnCgroup1(Controller controller) {
   const std::string name(Name(controller));
-  const auto mount = FindCgroup1(ReadWhole("/proc/self/mountinfo"), controller);
+  const auto mount = FindCgroup1(ReadProcFile(AT_FDCWD, "/proc/self/mountinfo"), name);
   if (!mount) {
     return Error::Of(Stage::cgroup_controls, ENODEV, name + " of cgroup v1 is not mounted");
   }
-  std::optional<std::string> own = OwnCgroup(ReadWhole("/proc/self/cgroup"), *mount, controller);
+  std::optional<std::string> own =
+      OwnCgroup(ReadProcFile(AT_FDCWD, "/proc/self/cgroup"), *mount, name);
   if (own) return *std::move(own);
   return Error::Of(Stage::cgroup_controls, ENOENT,
                    "the agent's own cgroup of " + name + " is not mounted");

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "result.h"
 
@@ -19,13 +20,26 @@ struct CgroupMount {
 // The first cgroup v2 file system of a /proc/PID/mountinfo.
 std::optional<CgroupMount> FindCgroup2(std::string_view mountinfo);
 // The first one of version 1 that has this controller.
-std::optional<CgroupMount> FindCgroup1(std::string_view mountinfo, Controller controller);
+std::optional<CgroupMount> FindCgroup1(std::string_view mountinfo, std::string_view controller);
 
-// The directory of the cgroup that a /proc/PID/cgroup names, that of version 2 or that of a
-// controller of version 1; nothing where it is not below the mount's root, and so out of reach.
-std::optional<std::string> OwnCgroup(std::string_view proc_cgroup, const CgroupMount& mount);
+// One line of a /proc/PID/cgroup: in which cgroup of a hierarchy the process is.
+struct CgroupPlace {
+  std::string_view controllers;  // with commas between them; empty: version 2
+  std::string_view path;
+
+  bool Has(std::string_view controller) const;
+};
+std::vector<CgroupPlace> PlacesOf(std::string_view proc_cgroup);
+
+// The directory of a cgroup; nothing where it is not below the mount's root, and so out of reach.
+std::optional<std::string> DirectoryOf(const CgroupMount& mount, std::string_view path);
+
+// That of the cgroup of version 2 that a /proc/PID/cgroup names, or of version 1 with a controller.
 std::optional<std::string> OwnCgroup(std::string_view proc_cgroup, const CgroupMount& mount,
-                                     Controller controller);
+                                     std::string_view controller = {});
+
+// A file of proc(5) as a whole; empty where it cannot be read.
+std::string ReadProcFile(int at, const char* path);
 
 struct CgroupTree {
   CgroupMount mount;

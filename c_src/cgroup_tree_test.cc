@@ -66,23 +66,34 @@ constexpr std::string_view kVersion1 =
     "40 31 0:37 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,name=systemd\n";
 
 TEST_CASE("a controller of version 1 is found by its whole name") {
-  CHECK(FindCgroup1(kVersion1, Controller::cpu)->point == "/sys/fs/cgroup/cpu,cpuacct");
-  CHECK(FindCgroup1(kVersion1, Controller::cpuset)->point == "/sys/fs/cgroup/cpuset");
-  CHECK(FindCgroup1(kVersion1, Controller::memory)->root == "/docker/12ab");
-  CHECK_FALSE(FindCgroup1(kVersion1, Controller::pids));
-  CHECK_FALSE(FindCgroup1("", Controller::pids));
+  CHECK(FindCgroup1(kVersion1, "cpu")->point == "/sys/fs/cgroup/cpu,cpuacct");
+  CHECK(FindCgroup1(kVersion1, "cpuset")->point == "/sys/fs/cgroup/cpuset");
+  CHECK(FindCgroup1(kVersion1, "memory")->root == "/docker/12ab");
+  CHECK_FALSE(FindCgroup1(kVersion1, "pids"));
+  CHECK_FALSE(FindCgroup1("", "pids"));
 }
 
 TEST_CASE("the own cgroup of a controller of version 1") {
   constexpr std::string_view kOwn =
       "4:memory:/docker/12ab/x:y\n3:cpuset:/\n2:cpu,cpuacct:/a\n0::/b\n";
-  const auto own = [&](Controller controller) {
+  const auto own = [&](std::string_view controller) {
     return OwnCgroup(kOwn, *FindCgroup1(kVersion1, controller), controller);
   };
-  CHECK(own(Controller::memory) == "/sys/fs/cgroup/memory/x:y");
-  CHECK(own(Controller::cpuset) == "/sys/fs/cgroup/cpuset");
-  CHECK(own(Controller::cpu) == "/sys/fs/cgroup/cpu,cpuacct/a");
-  CHECK_FALSE(OwnCgroup(kOwn, {"/", "/mnt"}, Controller::pids));
+  CHECK(own("memory") == "/sys/fs/cgroup/memory/x:y");
+  CHECK(own("cpuset") == "/sys/fs/cgroup/cpuset");
+  CHECK(own("cpu") == "/sys/fs/cgroup/cpu,cpuacct/a");
+  CHECK_FALSE(OwnCgroup(kOwn, {"/", "/mnt"}, "pids"));
+}
+
+TEST_CASE("a process is in one cgroup of each hierarchy") {
+  const auto places =
+      PlacesOf("4:memory:/a:b\n3:name=systemd:/\n1:cpu,cpuacct:/\nnonsense\n0::/c\n");
+  REQUIRE(places.size() == 4);
+  CHECK(places[0].Has("memory"));
+  CHECK(places[0].path == "/a:b");
+  CHECK(places[2].Has("cpuacct"));
+  CHECK_FALSE(places[2].Has("cpuset"));
+  CHECK(places[3].controllers.empty());
 }
 
 TEST_CASE("leaves go below the own cgroup, or below one that is named") {

@@ -59,7 +59,7 @@ int Leaf::events_fd() const {
 }
 
 Status Leaf::Place(pid_t pid) const {
-  if (!Write("cgroup.procs", std::to_string(pid))) return Error::Last(Stage::cgroup_procs, path_);
+  if (!AddMember(fd(), pid)) return Error::Last(Stage::cgroup_procs, path_);
   return {};
 }
 

@@ -109,6 +109,9 @@ bool ReadPath(TermReader& reader, Plan& plan) {
 
 bool ReadCgroup(TermReader& reader, Plan& plan) {
   if (reader.ReadBool(&plan.cgroup.wanted)) return true;
+  Value word;
+  plan.cgroup.target = reader.ReadName(&word) && word == Value::target_;
+  if (plan.cgroup.target) return true;
   plan.cgroup.wanted = true;
   return ReadString(reader, &plan.cgroup.parent) && IsPathOfNames(plan.cgroup.parent);
 }
@@ -159,7 +162,8 @@ constexpr KeyReader kReaders[] = {
     {Key::fail_closed, ReadFailClosed, "a boolean"},
     {Key::usage, ReadUsage, "a boolean"},
     {Key::cgroup, ReadCgroup,
-     "a boolean or a path below the root of cgroup v2, without . and .. and no / first or last"},
+     "a boolean, :target or a path below the root of cgroup v2, without . and .. and no / first or "
+     "last"},
     {Key::window, ReadWindow, "1..1073741824"},
     {Key::drain_ms, ReadDrainMs, "0..2147483647"},
     {Key::path, ReadPath, "an absolute path without NUL"},
@@ -238,6 +242,9 @@ Status CheckGiven(Mode mode, const Plan& plan, const Keys& given) {
     return Malformed(Key::argv, std::string("expected ") + kArgvExpected);
   }
   if (mode == Mode::enter && !target) return Malformed(Key::target, "required");
+  if (plan.cgroup.target && (mode == Mode::spawn || plan.cgroup_controls.leaf())) {
+    return Malformed(Key::cgroup, ":target is for enter, and has no controls of version 2");
+  }
   // Skipping it would run on the host what was meant for the target's namespaces.
   if (mode == Mode::spawn && target) return Malformed(Key::target, "only enter has one");
   for (const auto& [key, ns] : kFreshOnly) {

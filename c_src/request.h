@@ -32,9 +32,11 @@ struct OrphanPolicy {
   uint32_t grace_ms = 5000;  // SIGTERM, then SIGKILL after this long
 };
 
-// Which cgroup v2 the session gets a leaf of its own in.
+// Which cgroup v2 the session gets a leaf of its own in, or that it is in all cgroups of its
+// target.
 struct CgroupWish {
   bool wanted = false;
+  bool target = false;
   std::string parent;  // relative to the hierarchy's root, names only; empty: the agent's own
 };
 

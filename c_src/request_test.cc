@@ -125,6 +125,18 @@ TEST_CASE("controls of cgroups imply a leaf, or a checkpoint to be moved at") {
   CHECK_FALSE(ReadWith("cgroup_controls", List({Tuple({Binary("../x"), Binary("1")})})).ok());
 }
 
+TEST_CASE("the cgroups of a target are there for who enters it") {
+  const Pair cgroup{Atom("cgroup"), Atom("target")}, target{Atom("target"), Uint(7)};
+  const Result<Plan> enter = Read(Mode::enter, Map({Argv(), cgroup, target}));
+  REQUIRE(enter.ok());
+  CHECK(enter.value().cgroup.target);
+  CHECK_FALSE(enter.value().wants_leaf());
+  CHECK_FALSE(Read(Mode::spawn, Map({Argv(), cgroup})).ok());
+  const Pair leaf{Atom("cgroup_controls"), List({Tuple({Binary("pids.max"), Binary("1")})})};
+  CHECK_FALSE(Read(Mode::enter, Map({Argv(), cgroup, target, leaf})).ok());
+  CHECK_FALSE(ReadWith("cgroup", Atom("session")).ok());
+}
+
 TEST_CASE("id maps are for a fresh user namespace") {
   const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_ids");
   REQUIRE(plan.id_maps.uids.size() == 2);

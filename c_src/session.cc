@@ -75,11 +75,15 @@ void Session::OpenInputs() {
 }
 
 void Session::Launch() {
+  if (plan_.cgroup.target) {
+    const Status joined = tree_.JoinCgroups(target_.get());
+    if (!joined.ok()) return Fail(joined.error());
+  }
   const Status made = tree_.MakeCgroups(context_.leaves, plan_);
   if (!made.ok()) return Fail(made.error());
   // Who comes by way of another's namespaces may not see the leaf, and nobody is born in a cgroup
   // of version 1: they wait to be moved.
-  placing_ = plan_.cgroup_controls.version1() || (plan_.wants_leaf() && plan_.mode == Mode::enter);
+  placing_ = tree_.placing(plan_.mode);
   held_ = placing_ || plan_.needs_parking();
   if (held_) plan_.auto_proceed = false;
   streams_.OpenPipes(&stdio_, plan_.window);

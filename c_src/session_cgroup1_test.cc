@@ -147,5 +147,39 @@ TEST_CASE("who enters is moved as well") {
   CHECK(Made(Controller::pids).empty());
 }
 
+TEST_CASE("who enters is in the target's cgroups, if that is asked for") {
+  if (!test::HasVersion1(Controller::pids) || !test::HasLeaves()) return;
+  Leaves leaves(*LeafParents::Create());
+  Result<Leaf> pids = leaves.Make1(Parent(Controller::pids)), leaf = leaves.Make({});
+  REQUIRE((pids.ok() && leaf.ok()));
+  test::Process target = test::ForkProcess([] { return pause(); });
+  REQUIRE((pids.value().Place(target.pid()).ok() && leaf.value().Place(target.pid()).ok()));
+  for (const bool init : {false, true}) {
+    Beam beam;
+    beam.launcher().Adopt(target.pid());
+    beam.Send(test::Enter(test::Uint(static_cast<uint64_t>(target.pid())), {"/bin/sleep", "1000"},
+                          {Flag("init", init), {Atom("cgroup"), Atom("target")}}));
+    const pid_t pid = beam.NextReady();
+    const std::vector<pid_t> there = pids.value().members();
+    CHECK(std::set<pid_t>(there.begin(), there.end()) == std::set<pid_t>{pid, target.pid()});
+    CHECK(leaf.value().members().size() == 2);
+    beam.Send(kAbort);
+    CHECK(beam.Next() == "{:status, :aborted, " + std::to_string(pid) + "}");
+    CHECK(pids.value().members() == std::vector<pid_t>{target.pid()});
+  }
+  kill(target.pid(), SIGKILL);
+  CHECK(target.EndSignal() == SIGKILL);
+}
+
+TEST_CASE("the cgroups of a target that is in the agent's own are no reason to wait") {
+  test::Process target = test::ForkProcess([] { return pause(); });
+  Beam beam;
+  beam.launcher().Adopt(target.pid());
+  beam.Send(test::Enter(test::Uint(static_cast<uint64_t>(target.pid())), {"/bin/true"},
+                        {Flag("auto_proceed"), {Atom("cgroup"), Atom("target")}}));
+  beam.NextRunning();
+  CHECK(beam.Next() == "{:status, :exited, 0}");
+}
+
 }  // namespace
 }  // namespace linx

@@ -2,6 +2,7 @@
 
 #include <set>
 #include <string>
+#include <utility>
 
 #include "cgroup_settings.h"
 
@@ -40,7 +41,17 @@ Status SessionCgroups::Make1(Leaves& leaves, const CgroupControls& controls) {
   return {};
 }
 
-Status SessionCgroups::Place(pid_t pid, Mode mode) const {
+Status SessionCgroups::Join(int proc_fd, int target_pidfd) {
+  Result<TargetCgroups> opened = TargetCgroups::Open(proc_fd, target_pidfd);
+  if (!opened.ok()) return opened.error();
+  target_ = opened.Take();
+  return {};
+}
+
+Status SessionCgroups::Place(pid_t pid, Mode mode) {
+  // First: what is the session's own counts more.
+  const Status joined = std::exchange(target_, {}).Place(pid);
+  if (!joined.ok()) return joined;
   if (leaf_ && mode == Mode::enter) {
     const Status placed = leaf_->Place(pid);
     if (!placed.ok()) return placed;

@@ -14,6 +14,7 @@
 #include "leaves.h"
 #include "request.h"
 #include "result.h"
+#include "target_cgroups.h"
 
 namespace linx {
 
@@ -27,8 +28,14 @@ class SessionCgroups {
   Status Make(Leaves& leaves, const Plan& plan);
   // The leaf; nullptr where there is none.
   const Leaf* leaf() const { return leaf_.get(); }
+  // Those of the target of an enter besides, as TargetCgroups::Open has them, with its errors.
+  Status Join(int proc_fd, int target_pidfd);
+  // Whether Place has anything to do.
+  bool placing(Mode mode) const {
+    return !target_.empty() || !version1_.empty() || (leaf_ && mode == Mode::enter);
+  }
   // Moves a parked workload into those that it was not born in. Errors: cgroup_procs.
-  Status Place(pid_t pid, Mode mode) const;
+  Status Place(pid_t pid, Mode mode);
 
   void Kill() const;
   void Thaw() const;
@@ -44,6 +51,7 @@ class SessionCgroups {
 
   EventLoop& loop_;
   const Handler on_gone_;
+  TargetCgroups target_;
   std::unique_ptr<Leaf> leaf_;
   std::vector<std::unique_ptr<Leaf>> version1_;
   std::vector<std::unique_ptr<LeafEnd>> ends_;

@@ -27,10 +27,15 @@ class SessionTree {
 
   // Errors: as SessionCgroups::Make.
   Status MakeCgroups(Leaves& leaves, const Plan& plan) { return cgroups_.Make(leaves, plan); }
+  // Errors: as SessionCgroups::Join.
+  Status JoinCgroups(int target_pidfd) {
+    return cgroups_.Join(context_.launcher.proc_fd(), target_pidfd);
+  }
+  // Whether the workload is to be moved while it is parked, and that. Errors: cgroup_procs.
+  bool placing(Mode mode) const { return cgroups_.placing(mode); }
+  Status Place(Mode mode) { return cgroups_.Place(workload_.host_pid(), mode); }
   // What the workload is to be born in; -1 where there is no leaf.
   int cgroup() const { return cgroups_.leaf() != nullptr ? cgroups_.leaf()->fd() : -1; }
-  // Moves the parked workload where it was not born. Errors: cgroup_procs.
-  Status Place(Mode mode) const { return cgroups_.Place(workload_.host_pid(), mode); }
 
   // Each answers an errno, and 0 where the answer is said sooner or later.
   int AskPausing(CommandName what);
