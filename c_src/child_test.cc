@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "pty.h"
 #include "test_channel.h"
@@ -180,6 +181,43 @@ TEST_CASE("a child is dumpable where its plan says so") {
     REQUIRE(stat(ProcPath(child.pid(), "uid_map").c_str(), &owner) == 0);
     CHECK(owner.st_uid == (!wanted ? 0 : geteuid() == 0 ? kNobody : geteuid()));
   }
+}
+
+// A program that nobody gets to exec for as long as this lives: its file is leased.
+class HeldProgram {
+ public:
+  HeldProgram() {
+    copy_.Reset(mkstemp(path_));
+    std::ofstream(path_) << "#!/bin/sh\n";
+    fchmod(copy_.get(), 0755);
+    copy_.Reset(open(path_, O_RDONLY | O_CLOEXEC));
+    // Who opens it meanwhile is announced by a signal that does no harm.
+    fcntl(copy_.get(), F_SETSIG, SIGCHLD);
+    REQUIRE(fcntl(copy_.get(), F_SETLEASE, F_WRLCK) == 0);
+  }
+  ~HeldProgram() { unlink(path_); }
+  const char* path() const { return path_; }
+
+ private:
+  char path_[32] = "/tmp/linx-child-XXXXXX";
+  UniqueFd copy_;
+};
+
+TEST_CASE("from proceed on it is not dumpable any more") {
+  const HeldProgram program;
+  Parked child;
+  child.Command(program.path());
+  child.plan.dumpable = true;
+  child.Start([] {
+    if (geteuid() == 0 && setresuid(kNobody, kNobody, kNobody) < 0) _exit(1);
+  });
+  CHECK(child.IsReady());
+  child.Proceed();
+  CHECK(Eventually([&] {
+    struct stat owner;
+    return stat(ProcPath(child.pid(), "uid_map").c_str(), &owner) == 0 && owner.st_uid == 0;
+  }));
+  CHECK_FALSE(test::HasExeced(child.pid()));
 }
 
 TEST_CASE("a parked child does not outlive the agent's end of its channel") {
