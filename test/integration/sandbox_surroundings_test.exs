@@ -64,6 +64,27 @@ defmodule Linx.Integration.SandboxSurroundingsTest do
     end
   end
 
+  test "what holds is what was asked for, and names are all that cannot be seen" do
+    for ground <- grounds() do
+      sandbox =
+        ground
+        |> Sandbox.namespaces([:net | ground.namespaces])
+        |> Sandbox.hostname("box")
+        |> Sandbox.setgroups(:deny)
+        |> Sandbox.time_offsets(boottime: 1500, monotonic: -1)
+        |> Sandbox.oom_score_adj(777)
+
+      {session, _pid} = running(argv: ["/bin/sleep", "60"], stdio: :devnull, sandbox: sandbox)
+      assert Sandbox.verify(session) == {:ok, [:hostname]}
+      assert {:ok, isolation} = Linx.Process.isolation(session)
+      assert isolation.time_offsets == {-1_000_000, 1_500_000_000}
+      assert {isolation.loopback, isolation.setgroups} == {true, :deny}
+    end
+
+    {session, _pid} = running(argv: ["/bin/sleep", "60"], stdio: :devnull)
+    assert {:ok, %{time_offsets: {0, 0}}} = Linx.Process.isolation(session)
+  end
+
   test "an offset with which a clock would be negative is refused before anything runs" do
     sandbox = Sandbox.time_offsets(hd(grounds()), monotonic: -4_000_000_000_000)
     {:ok, session} = Linx.Process.spawn(argv: ["/bin/true"], sandbox: sandbox, auto_proceed: true)

@@ -6,6 +6,9 @@ defmodule Linx.Process.Isolation do
     * `:namespaces` - `%{name => :fresh | :shared}`, by comparison with the BEAM's own
     * `:uid`, `:gid` - `{real, effective, saved, file_system}` as the BEAM sees them; `:groups` a list
     * `:uid_map`, `:gid_map` - `[{inside, outside, length}]`
+    * `:setgroups` - `:allow` or `:deny`
+    * `:loopback` - whether the interface `lo` is up and has its address
+    * `:time_offsets` - `{monotonic, boottime}`, nanoseconds that its clocks are ahead of the machine's
     * `:capabilities` - a `Linx.Capabilities.State`
     * `:no_new_privs` - boolean
     * `:seccomp` - `{mode, filters}`, the mode `:disabled`, `:strict` or `:filter`; the number of the
@@ -24,7 +27,8 @@ defmodule Linx.Process.Isolation do
   alias Linx.Protocol
   alias Linx.User.Pinned
 
-  @fields [:pid, :namespaces, :uid, :gid, :groups, :uid_map, :gid_map, :capabilities] ++
+  @fields [:pid, :namespaces, :uid, :gid, :groups, :uid_map, :gid_map, :setgroups] ++
+            [:loopback, :time_offsets, :capabilities] ++
             [:no_new_privs, :seccomp, :mounts, :rlimits, :cgroups, :nice, :oom_score_adj] ++
             [:cpus, :umask, :landlock]
 
@@ -50,6 +54,9 @@ defmodule Linx.Process.Isolation do
           groups: [non_neg_integer],
           uid_map: [map_range] | unknown,
           gid_map: [map_range] | unknown,
+          setgroups: :allow | :deny | unknown,
+          loopback: boolean | unknown,
+          time_offsets: {monotonic :: integer, boottime :: integer} | unknown,
           capabilities: State.t(),
           no_new_privs: boolean,
           seccomp: {:disabled | :strict | :filter, non_neg_integer | nil},
@@ -100,6 +107,9 @@ defmodule Linx.Process.Isolation do
       groups: Proc.numbers(status["Groups"]),
       uid_map: Proc.id_map(pid, "uid_map"),
       gid_map: Proc.id_map(pid, "gid_map"),
+      setgroups: Proc.setgroups(pid),
+      loopback: Proc.loopback(pid),
+      time_offsets: Proc.time_offsets(pid),
       capabilities: Proc.capabilities(pid),
       no_new_privs: status["NoNewPrivs"] == "1",
       seccomp: Proc.seccomp(status),

@@ -9,8 +9,8 @@ defmodule Linx.Sandbox.Verify do
       iex> Linx.Sandbox.Verify.differences(%{umask: 0o77}, %{isolation | umask: 0o22})
       [{:umask, 0o77, 0o22}]
 
-  What the kernel does not tell of another process cannot be compared: names, clocks, loopback,
-  securebits and landlock. Those were put in force, each by a step that had to succeed, or the
+  What the kernel does not tell of another process cannot be compared: names, securebits and
+  landlock. Those were put in force, each by a step that had to succeed, or the
   workload would not run. They are `unseen/1`.
   """
 
@@ -19,7 +19,7 @@ defmodule Linx.Sandbox.Verify do
 
   @type difference :: {what :: atom | {atom, term}, asked :: term, found :: term}
 
-  @unseen [:hostname, :domainname, :loopback, :time_offsets, :securebits, :landlock, :setgroups]
+  @unseen [:hostname, :domainname, :securebits, :landlock]
 
   # What a mount may do, as mountinfo spells it.
   @mount_options [read_only: "ro", nosuid: "nosuid", nodev: "nodev", noexec: "noexec"]
@@ -63,7 +63,9 @@ defmodule Linx.Sandbox.Verify do
   defp compare(:cpus, cpus, isolation),
     do: equal(:cpus, Enum.sort(Enum.uniq(cpus)), isolation.cpus)
 
-  defp compare(key, asked, isolation) when key in [:nice, :umask, :oom_score_adj, :no_new_privs],
+  @same [:nice, :umask, :oom_score_adj, :no_new_privs, :setgroups, :loopback, :time_offsets]
+
+  defp compare(key, asked, isolation) when key in @same,
     do: equal(key, asked, Map.fetch!(isolation, key))
 
   # Those that it had before are there, too.

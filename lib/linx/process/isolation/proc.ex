@@ -115,6 +115,39 @@ defmodule Linx.Process.Isolation.Proc do
     end
   end
 
+  @doc "Whether the user namespace allows setgroups(2)."
+  @spec setgroups(pos_integer) :: :allow | :deny | :unknown
+  def setgroups(pid) do
+    case read(pid, "setgroups") do
+      {:ok, "allow" <> _} -> :allow
+      {:ok, "deny" <> _} -> :deny
+      _ -> :unknown
+    end
+  end
+
+  @doc "Whether packets to 127.0.0.1 have a way in its net namespace."
+  @spec loopback(pos_integer) :: boolean | :unknown
+  def loopback(pid) do
+    case read(pid, "net/fib_trie") do
+      {:ok, text} -> text =~ "|-- 127.0.0.1\n"
+      :error -> :unknown
+    end
+  end
+
+  @doc "What its time namespace adds to the machine's clocks, in nanoseconds."
+  @spec time_offsets(pos_integer) :: {integer, integer} | :unknown
+  def time_offsets(pid) do
+    with {:ok, text} <- read(pid, "timens_offsets"),
+         ["monotonic", seconds, ns, "boottime", boot_seconds, boot_ns] <- String.split(text) do
+      {nanoseconds(seconds, ns), nanoseconds(boot_seconds, boot_ns)}
+    else
+      _ -> :unknown
+    end
+  end
+
+  defp nanoseconds(seconds, ns),
+    do: String.to_integer(seconds) * 1_000_000_000 + String.to_integer(ns)
+
   @doc "A file that holds one number."
   @spec number(pos_integer, String.t()) :: integer | :unknown
   def number(pid, file) do
