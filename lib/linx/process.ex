@@ -153,6 +153,13 @@ defmodule Linx.Process do
   `{:error, :not_ready}` where its workload does not exist yet, `{:error, :no_process}` where it has
   ended. It is entered by its own agent, which knows it by more than its pid, unless one of the two
   has a dedicated agent.
+
+  What confines a session confines who enters it, too: its user, groups, capabilities, securebits,
+  seccomp filters, `no_new_privs`, landlock, rlimits, nice, CPUs, umask and cgroups, whether its options
+  and sandbox said so or commands at its checkpoint, and the environment that its sandbox has. An option
+  that is given counts more, also one of a sandbox; of rlimits those of the same name. With
+  `inherit: false` it is only in the same namespaces. So that all of it holds, a session should be
+  entered once it runs: what is ordered at its checkpoint afterwards is not passed on.
   """
   @spec enter(pos_integer | session, keyword) ::
           {:ok, pid} | {:error, Options.Reason.t() | Error.t() | term}
@@ -162,8 +169,8 @@ defmodule Linx.Process do
 
   def enter(target, opts) when is_pid(target) do
     with {:ok, options} <- Options.validate(:enter, opts),
-         {:ok, host_pid, place} <- call(target, :target) do
-      enter(host_pid, place, options)
+         {:ok, host_pid, place, confinement} <- call(target, :target) do
+      enter(host_pid, place, Options.inherit(options, confinement))
     end
   end
 

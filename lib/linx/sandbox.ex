@@ -309,6 +309,15 @@ defmodule Linx.Sandbox do
   def files?(%__MODULE__{} = sandbox), do: Map.fetch!(sandbox.parts, Files) != Files.new()
   def files?(_none), do: false
 
+  @doc """
+  Runs a program in a session's sandbox: `Linx.Process.enter/2` of a session, with `argv`.
+
+      {:ok, shell} = Linx.Sandbox.exec(session, ["/bin/sh"], stdio: :pty, auto_proceed: true)
+  """
+  @spec exec(Linx.Process.session(), [String.t()], keyword) :: {:ok, pid} | {:error, term}
+  def exec(session, argv, options \\ []),
+    do: Linx.Process.enter(session, [{:argv, argv} | options])
+
   @doc false
   @spec update(t, module, (struct -> struct)) :: t
   def update(%__MODULE__{} = sandbox, part, change),

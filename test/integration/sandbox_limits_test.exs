@@ -59,6 +59,7 @@ defmodule Linx.Integration.SandboxLimitsTest do
       cpu = cgroup(pid, "cpu")
       files = for file <- ["cpu.weight", "cpu.shares"], do: File.read(Path.join(cpu, file))
       assert {:ok, "50\n"} in files or {:ok, "512\n"} in files
+      assert Sandbox.verify(session) == {:ok, []}
       assert {:ok, {:signaled, 15}} = Linx.Process.stop(session)
     end
 
@@ -94,8 +95,9 @@ defmodule Linx.Integration.SandboxLimitsTest do
 
     test "keeps the workload from devices" do
       sandbox = limits(controls: [{:devices, "devices.deny", "c 1:5 rwm"}])
-      script = "head -c 1 /dev/null && ! head -c 1 /dev/zero"
-      {:ok, session} = Linx.Process.spawn(argv: sh(script), auto_proceed: true, sandbox: sandbox)
+      argv = sh("head -c 1 /dev/null && ! head -c 1 /dev/zero 2>&1")
+      options = [argv: argv, stdio: :devnull, auto_proceed: true, sandbox: sandbox]
+      {:ok, session} = Linx.Process.spawn(options)
       assert Linx.Process.wait(session) == {:ok, {:exited, 0}}
     end
 

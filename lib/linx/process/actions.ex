@@ -8,7 +8,7 @@ defmodule Linx.Process.Actions do
   """
 
   alias Linx.Agent.Outbox
-  alias Linx.Process.{Machine, Session}
+  alias Linx.Process.{Confinement, Machine, Session}
   alias Linx.Protocol
 
   @type state :: %Session{}
@@ -21,6 +21,7 @@ defmodule Linx.Process.Actions do
 
   defp act({:write, command, from}, state) do
     frame = Protocol.encode(state.id, command)
+    state = %{state | confinement: Confinement.note(state.confinement, command)}
     written(Outbox.push(state.outbox, frame, from), from, state)
   end
 

@@ -3,16 +3,103 @@ defmodule Linx.Process.Confinement do
   What of a request confines the workload. A session keeps this part of its request, so that it can
   be compared with what holds, and given to others who enter it.
 
-      iex> Linx.Process.Confinement.of(%{argv: ["/bin/true"], nice: 5, umask: 0o77})
-      %{nice: 5, umask: 0o77}
+      iex> alias Linx.Process.Confinement
+      iex> kept = Confinement.of(%{argv: ["/bin/true"], nice: 5, rlimits: [{:core, 0, 0}]})
+      iex> kept
+      %{nice: 5, rlimits: [{:core, 0, 0}]}
+      iex> Confinement.inherit(%{argv: ["/bin/sh"], nice: 7}, [], kept)
+      %{argv: ["/bin/sh"], nice: 7, rlimits: [{:core, 0, 0}]}
   """
+
+  import Bitwise
+
+  alias Linx.Process.Options.Limits
 
   @keys [:namespaces, :uid, :gid, :groups, :uid_map, :gid_map, :setgroups] ++
           [:hostname, :domainname, :loopback, :time_offsets, :root, :mounts] ++
           [:rlimits, :nice, :cpus, :umask, :oom_score_adj, :cgroup, :cgroup_controls] ++
           [:no_new_privs, :capabilities, :securebits, :seccomp, :landlock]
 
-  @doc "The keys of a request that confine."
-  @spec of(map) :: map
-  def of(request), do: Map.take(request, @keys)
+  # The others are properties of namespaces, which who enters them joins, or say how early to die.
+  @inherited [:uid, :gid, :groups, :rlimits, :nice, :cpus, :umask] ++
+               [:no_new_privs, :capabilities, :securebits, :seccomp, :landlock, :env]
+
+  @cap_last_cap "/proc/sys/kernel/cap_last_cap"
+
+  @doc """
+  The keys of a request that confine; `:env` too, where a sandbox gives the workload one of its own.
+  """
+  @spec of(map, sandbox_keys :: map) :: map
+  def of(request, sandbox \\ %{}),
+    do: Map.take(request, if(Map.has_key?(sandbox, :env), do: [:env | @keys], else: @keys))
+
+  @doc """
+  A confinement to which a command of the checkpoint was added: one of `Linx.Capabilities` or
+  `Linx.Seccomp`.
+
+      iex> Linx.Process.Confinement.note(%{}, {:cap_set_ambient, 0})
+      %{capabilities: %{ambient: 0}}
+      iex> Linx.Process.Confinement.note(%{seccomp: ["a"]}, {:seccomp_install, "b"})
+      %{seccomp: ["a", "b"]}
+      iex> Linx.Process.Confinement.note(%{}, {:pty_in, "x"})
+      %{}
+  """
+  @spec note(map, term) :: map
+  def note(confinement, {:cap_drop_bounding, mask}) do
+    kept = get_in(confinement, [:capabilities, :bounding]) || all_capabilities()
+    put_sets(confinement, %{bounding: kept &&& ~~~mask})
+  end
+
+  def note(confinement, {:cap_set_thread, effective, permitted, inheritable}) do
+    put_sets(confinement, %{
+      effective: effective,
+      permitted: permitted,
+      inheritable: inheritable
+    })
+  end
+
+  def note(confinement, {:cap_set_ambient, mask}), do: put_sets(confinement, %{ambient: mask})
+
+  def note(confinement, {name, filter}) when name in [:seccomp_install, :seccomp_rules],
+    do: Map.update(confinement, :seccomp, [filter], &(&1 ++ [filter]))
+
+  def note(confinement, _other), do: confinement
+
+  defp put_sets(confinement, sets),
+    do: Map.update(confinement, :capabilities, sets, &Map.merge(&1, sets))
+
+  # The kernel's, of which a set may be kept.
+  defp all_capabilities do
+    last = @cap_last_cap |> File.read!() |> String.trim() |> String.to_integer()
+    (1 <<< (last + 1)) - 1
+  end
+
+  @doc """
+  A request to enter, with the restrictions of the session that is entered: those that neither the
+  request has nor `told` names, keys about which the caller has said something.
+
+  Limits of processes add up by name. The newcomer is in the target's cgroups, if the target was
+  given some.
+  """
+  @spec inherit(map, told :: [atom], target :: map) :: map
+  def inherit(request, told, target) do
+    target
+    |> Map.take(@inherited -- told -- [:rlimits])
+    |> Map.merge(request, fn
+      :rlimits, theirs, own -> Limits.merge(theirs, own)
+      _key, _theirs, own -> own
+    end)
+    |> join_cgroups(told, target)
+  end
+
+  defp join_cgroups(request, told, target) do
+    if Map.has_key?(target, :cgroup) or Map.has_key?(target, :cgroup_controls),
+      do: if(own_leaf?(request, told), do: request, else: Map.put(request, :cgroup, :target)),
+      else: request
+  end
+
+  defp own_leaf?(request, told) do
+    :cgroup in told or Map.has_key?(request, :cgroup) or
+      Enum.any?(Map.get(request, :cgroup_controls, []), &match?({_file, _value}, &1))
+  end
 end

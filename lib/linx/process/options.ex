@@ -52,6 +52,9 @@ defmodule Linx.Process.Options do
       the end is told. It takes Linux 5.14, the right to make cgroups there, and about as long as the
       spawn itself
 
+    * `:inherit` - of `Linx.Process.enter/2` with a session as its target: boolean, whether that session's
+      restrictions hold for the newcomer as far as no other option says otherwise, default `true`
+
   ## How it ends
 
     * `:init` - boolean, put a process above the workload that sees to it that nothing survives;
@@ -87,8 +90,9 @@ defmodule Linx.Process.Options do
   @type orphan_policy :: {:kill, milliseconds :: non_neg_integer} | :linger
 
   @typedoc """
-  `request` is the map that goes to the agent, `confinement` the part of it that the session keeps; the
-  rest concerns this side alone.
+  `request` is the map that goes to the agent, `confinement` the part of it that the session keeps, `told`
+  the options that were given, or `:all` where nothing is to be inherited; the rest concerns this
+  side alone.
   """
   @type t :: %__MODULE__{
           mode: :spawn | :enter,
@@ -104,18 +108,19 @@ defmodule Linx.Process.Options do
           log: Linx.Log.t() | nil,
           kill: 1..64,
           timeout: timeout,
-          agent: :shared | :dedicated
+          agent: :shared | :dedicated,
+          told: [atom] | :all
         }
 
   @enforce_keys [:mode, :request, :confinement, :orphan_policy, :auto_proceed, :pty?, :streams] ++
-                  [:linger, :owner, :tag, :log, :agent, :kill, :timeout]
+                  [:linger, :owner, :tag, :log, :agent, :kill, :timeout, :told]
   defstruct @enforce_keys
 
   @known [:argv, :path, :namespaces, :env, :stdio, :cwd, :no_new_privs, :orphan_policy] ++
            [:uid, :gid, :groups, :rlimits, :nice, :umask, :cpus] ++
            [:window, :drain, :active] ++
            [:owner, :linger, :auto_proceed, :init, :agent, :tag] ++
-           [:kill, :timeout, :cgroup, :log, :sandbox]
+           [:kill, :timeout, :cgroup, :log, :sandbox, :inherit]
 
   @bad Map.new(@known, &{&1, :"bad_#{&1}"})
 
@@ -165,7 +170,8 @@ defmodule Linx.Process.Options do
          {:ok, timeout} <-
            checked(options, :timeout, time, &(&1 == :infinity or Values.timeout?(&1))),
          {:ok, cgroup} <- checked(options, :cgroup, false, &Values.cgroup?/1),
-         :ok <- all_known(options),
+         {:ok, inherit} <- checked(options, :inherit, true, &is_boolean/1),
+         :ok <- all_known(mode, options),
          # What is logged is read by the log.
          streams = Streams.new(stdio, window, if(log, do: false, else: active)),
          :ok <- output(log, streams, options) do
@@ -200,7 +206,7 @@ defmodule Linx.Process.Options do
        %__MODULE__{
          mode: mode,
          request: request,
-         confinement: Confinement.of(request),
+         confinement: Confinement.of(request, sandbox),
          orphan_policy: policy,
          auto_proceed: auto_proceed,
          pty?: stdio == :pty,
@@ -211,9 +217,23 @@ defmodule Linx.Process.Options do
          log: log,
          kill: kill,
          timeout: timeout,
-         agent: agent
+         agent: agent,
+         # `nil` says nothing.
+         told: if(inherit, do: for({key, value} <- options, value != nil, do: key), else: :all)
        }}
     end
+  end
+
+  @doc """
+  The options of who enters a session, with that session's restrictions, unless `inherit: false` was
+  among them; see `Linx.Process.Confinement.inherit/3`.
+  """
+  @spec inherit(t, confinement :: map) :: t
+  def inherit(%__MODULE__{told: :all} = options, _target), do: options
+
+  def inherit(options, target) do
+    request = Confinement.inherit(options.request, options.told, target)
+    %{options | request: request, confinement: Confinement.of(request, target)}
   end
 
   # What the options name comes on top of what the sandbox asks for.
@@ -280,14 +300,16 @@ defmodule Linx.Process.Options do
   defp put(request, _key, default, default), do: request
   defp put(request, key, value, _default), do: Map.put(request, key, value)
 
-  defp all_known(options) do
-    case Enum.find(options, &(not known_pair?(&1))) do
+  defp all_known(mode, options) do
+    known = if mode == :enter, do: @known, else: @known -- [:inherit]
+
+    case Enum.find(options, &(not known_pair?(&1, known))) do
       nil -> :ok
       {key, _value} -> {:error, {:unknown_option, key}}
       other -> {:error, {:unknown_option, other}}
     end
   end
 
-  defp known_pair?({key, _value}), do: key in @known
-  defp known_pair?(_other), do: false
+  defp known_pair?({key, _value}, known), do: key in known
+  defp known_pair?(_other, _known), do: false
 end

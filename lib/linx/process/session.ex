@@ -143,7 +143,7 @@ defmodule Linx.Process.Session do
       cond do
         Machine.ended?(machine) -> {:error, :no_process}
         machine.host_pid == nil -> {:error, :not_ready}
-        true -> {:ok, machine.host_pid, place(state)}
+        true -> {:ok, machine.host_pid, place(state), state.confinement}
       end
 
     {:reply, answer, state}

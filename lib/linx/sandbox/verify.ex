@@ -86,12 +86,20 @@ defmodule Linx.Sandbox.Verify do
         do: {{:capabilities, set}, asked, found}
   end
 
-  defp compare(:cgroup, asked, isolation) when asked != false do
+  # The target's may have any name.
+  defp compare(:cgroup, asked, isolation) when asked not in [false, :target] do
     path = isolation.cgroups != :unknown && isolation.cgroups[""]
 
     if is_binary(path) and Path.basename(path) =~ ~r/^linx-/,
       do: [],
       else: [{:cgroup, asked, path || :unknown}]
+  end
+
+  defp compare(:cgroup_controls, controls, isolation) do
+    for controller <- controls |> Enum.map(&controller/1) |> Enum.uniq(),
+        path = cgroup(isolation.cgroups, controller),
+        path == :unknown or not (Path.basename(path) =~ ~r/^linx-/),
+        do: {{:cgroup, controller}, :own, path}
   end
 
   defp compare(:mounts, _mounts, %{mounts: :unknown}), do: [{:mounts, :seen, :unknown}]
@@ -103,6 +111,18 @@ defmodule Linx.Sandbox.Verify do
 
   defp equal(_what, same, same), do: []
   defp equal(what, asked, found), do: [{what, asked, found}]
+
+  # Version 2 goes by the empty name.
+  defp controller({_file, _value}), do: ""
+  defp controller({controller, _file, _value}), do: Atom.to_string(controller)
+
+  defp cgroup(:unknown, _controller), do: :unknown
+
+  defp cgroup(cgroups, controller) do
+    Enum.find_value(cgroups, :unknown, fn {controllers, path} ->
+      if controller in String.split(controllers, ","), do: path
+    end)
+  end
 
   # All four of them, as seen from outside.
   defp id(what, id, map, found) do

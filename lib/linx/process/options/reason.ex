@@ -19,7 +19,7 @@ defmodule Linx.Process.Options.Reason do
           | {:bad_uid | :bad_gid | :bad_groups, term}
           | {:bad_rlimits | :bad_nice | :bad_umask | :bad_cpus, term}
           | {:bad_owner | :bad_linger | :bad_auto_proceed | :bad_init | :bad_agent, term}
-          | {:bad_kill | :bad_timeout | :bad_cgroup, term}
+          | {:bad_kill | :bad_timeout | :bad_cgroup | :bad_inherit, term}
           | {:bad_sandbox, {what :: atom, term} | term}
           | {:unknown_option, term}
 
@@ -50,6 +50,7 @@ defmodule Linx.Process.Options.Reason do
     bad_agent: {:agent, ":shared or :dedicated"},
     bad_kill: {:kill, "1..64 or a name such as :sigterm"},
     bad_timeout: {:timeout, "milliseconds in 0..4294967295 or :infinity"},
+    bad_inherit: {:inherit, "true or false"},
     bad_cgroup: {:cgroup, "true, false or a path such as \"jobs\", without . and .."}
   }
 
