@@ -21,6 +21,7 @@ defmodule Linx.DoctorTest do
       uid: 0,
       capabilities: capabilities(Linx.Capabilities.Constants.all()),
       agent: {:ok, "0.1.0", [:clone3, :pidfd, :seccomp, :landlock]},
+      landlock_abi: 7,
       library_version: "0.1.0",
       privileged: @works,
       unprivileged: @works,
@@ -286,13 +287,18 @@ defmodule Linx.DoctorTest do
     end
 
     test "landlock: what the agent says, else the list of security modules" do
-      assert %{status: :pass, found: "works"} = check(report(lsms: nil), "landlock")
+      assert %{status: :pass, found: "ABI 7"} = check(report(lsms: nil), "landlock")
 
-      without = report(agent: {:ok, "0.1.0", []}, lsms: ["yama"])
+      assert %{status: :warn, found: found, fix: fix} = check(report(landlock_abi: 4), "landlock")
+
+      assert found == "ABI 4, which lacks ioctl_dev abstract_unix_socket signal"
+      assert fix =~ "best_effort"
+
+      without = report(landlock_abi: 0, lsms: ["yama"])
       assert %{status: :warn, found: "not active", fix: fix} = check(without, "landlock")
       assert fix =~ "lsm=landlock,yama"
 
-      no_agent = report(agent: {:missing, "/x"})
+      no_agent = report(agent: {:missing, "/x"}, landlock_abi: nil)
       assert %{status: :pass, found: "active"} = check(no_agent, "landlock")
       assert %{status: :warn} = check(%{no_agent | lsms: ["yama"]}, "landlock")
       assert %{status: :warn, found: found} = check(%{no_agent | lsms: nil}, "landlock")

@@ -9,7 +9,7 @@ defmodule Linx.SandboxLimitsTest do
 
   defp request(limits) do
     with {:ok, request} <- Sandbox.new() |> Sandbox.limit(limits) |> Sandbox.request(:spawn),
-         do: {:ok, Map.drop(request, [:namespaces, :fail_closed])}
+         do: {:ok, Map.drop(request, [:namespaces, :fail_closed, :capabilities, :no_new_privs])}
   end
 
   defp version(version), do: fn _controller -> version end

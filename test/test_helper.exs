@@ -32,6 +32,8 @@ requirements = [
    fn -> has_capability?.(:cap_sys_admin) end},
   {:user_namespaces, "this user may not create a user namespace (see mix linx.doctor)",
    fn -> succeeds?.("unshare", ["--user", "true"]) end},
+  {:landlock, "this kernel's landlock cannot restrict all there is (see mix linx.doctor)",
+   fn -> match?({:ok, abi} when abi >= 6, Linx.Landlock.abi()) end},
   {:cgroup2, "there is no cgroup v2 in which this user may make cgroups (see mix linx.doctor)",
    fn -> agent_offers?.(:cgroup2) end},
   {:cgroup_limits, "there are no cgroups in which this user may limit memory, processes and CPU",

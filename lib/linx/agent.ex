@@ -53,6 +53,14 @@ defmodule Linx.Agent do
   end
 
   @doc """
+  What an agent can do here, as it said in its first frame.
+  """
+  @spec hello() :: {:ok, map} | {:error, term}
+  def hello do
+    with {:ok, {:hello, hello}} <- ask(:hello), do: {:ok, hello}
+  end
+
+  @doc """
   What an agent counts of itself: sessions, pids, bytes, fds, memory.
   """
   @spec stats() :: {:ok, map} | {:error, term}
@@ -114,7 +122,7 @@ defmodule Linx.Agent do
     router: Router.new(),
     # Who waits for which answer without an id, the first asker first.
     asked: %{},
-    greeted?: false,
+    hello: nil,
     status: @channel_lost
   ]
 
@@ -157,6 +165,13 @@ defmodule Linx.Agent do
     {:noreply, write(Protocol.encode(id, question), state)}
   end
 
+  def handle_call({:ask, _id, :hello}, _from, %{hello: %{} = hello} = state),
+    do: {:reply, {:ok, {:hello, hello}}, state}
+
+  # It comes unasked.
+  def handle_call({:ask, _id, :hello}, from, state),
+    do: {:noreply, %{state | asked: Map.update(state.asked, :hello, [from], &(&1 ++ [from]))}}
+
   # Answers without an id come in the order of the questions.
   def handle_call({:ask, _id, question}, from, state) do
     asked = Map.update(state.asked, question, [from], &(&1 ++ [from]))
@@ -196,8 +211,8 @@ defmodule Linx.Agent do
     {:noreply, state}
   end
 
-  def handle_info(:greeting_due, %{greeted?: true} = state), do: {:noreply, state}
-  def handle_info(:greeting_due, state), do: give_up("it does not answer", state)
+  def handle_info(:greeting_due, %{hello: nil} = state), do: give_up("it does not answer", state)
+  def handle_info(:greeting_due, state), do: {:noreply, state}
 
   # The supervisor's shutdown is handled by GenServer; other links are none of ours.
   def handle_info({:EXIT, _pid, _reason}, state), do: {:noreply, state}
@@ -214,10 +229,14 @@ defmodule Linx.Agent do
         do: GenServer.reply(from, {:error, :agent_died})
   end
 
-  defp answer({:hello, %{protocol: version}}, state) do
-    if version == Protocol.version(),
-      do: {:noreply, %{state | greeted?: true}},
-      else: give_up("it speaks version #{inspect(version)} of the protocol", state)
+  defp answer({:hello, %{protocol: version} = hello} = answer, state) do
+    if version == Protocol.version() do
+      {callers, asked} = Map.pop(state.asked, :hello, [])
+      for from <- callers, do: GenServer.reply(from, {:ok, answer})
+      {:noreply, %{state | hello: hello, asked: asked}}
+    else
+      give_up("it speaks version #{inspect(version)} of the protocol", state)
+    end
   end
 
   defp answer({:refused, code, name, _detail}, state) do

@@ -13,9 +13,9 @@ defmodule Linx.Sandbox do
   """
 
   alias Linx.Process.Options.Values
-  alias Linx.Sandbox.{Files, Ids, Limits, Part, Surroundings, Verify}
+  alias Linx.Sandbox.{Files, Ids, Landlock, Limits, Part, Privileges, Surroundings, Verify}
 
-  @parts [Ids, Surroundings, Files, Limits]
+  @parts [Ids, Surroundings, Files, Limits, Privileges, Landlock]
 
   @enforce_keys [:namespaces, :env, :parts]
   defstruct @enforce_keys
@@ -113,6 +113,94 @@ defmodule Linx.Sandbox do
   @spec oom_score_adj(t, term) :: t
   def oom_score_adj(sandbox, score),
     do: update(sandbox, Surroundings, &%{&1 | oom_score_adj: score})
+
+  @doc """
+  The workload's capabilities, see `Linx.Capabilities.Constants` for their names:
+
+    * `:none` - the default: none, and none to be had
+    * `{:keep, names}` - these and no other, whatever its uid
+    * a keyword list of `:effective`, `:permitted`, `:inheritable`, `:bounding` and `:ambient` with
+      names each - these sets; those that are left out stay as the workload would have them
+
+  An ordinary user can take something out of the bounding set in a user namespace alone: the sandbox has
+  one then, whatever `namespaces/2` says.
+  """
+  @spec capabilities(t, term) :: t
+  def capabilities(sandbox, wanted),
+    do: update(sandbox, Privileges, &%{&1 | capabilities: wanted})
+
+  @doc """
+  Securebits to turn on, a list of names of capabilities(7) such as `:noroot` and `:noroot_locked`.
+  """
+  @spec securebits(t, term) :: t
+  def securebits(sandbox, names), do: update(sandbox, Privileges, &%{&1 | securebits: names})
+
+  @doc """
+  System call filters: `:default` for `Linx.Seccomp.default/0`, a filter of `Linx.Seccomp`, a BPF program
+  as a binary, or a list of up to 16 of these, all of which are in force.
+  """
+  @spec seccomp(t, term) :: t
+  def seccomp(sandbox, filters), do: update(sandbox, Privileges, &%{&1 | seccomp: filters})
+
+  @doc """
+  Whether an exec can give no privileges, as of set-uid programs and file capabilities: `true`, unless this
+  says `false`. With filters or rules of landlock it is so anyway.
+  """
+  @spec no_new_privs(t, term) :: t
+  def no_new_privs(sandbox, on?), do: update(sandbox, Privileges, &%{&1 | no_new_privs: on?})
+
+  @doc """
+  Lets files be read at and below a path, or each of a list of them, and nothing else be done with any
+  file, besides what `writable/2`, `executable/2` and `access/3` allow.
+
+  The paths are looked up in the root that the workload has, with its rights; each has to be there.
+  """
+  @spec readable(t, term) :: t
+  def readable(sandbox, paths),
+    do: update(sandbox, Landlock, &Landlock.allow(&1, :readable, paths))
+
+  @doc "As `readable/2`, and they may be changed, made, moved and removed; but no devices made."
+  @spec writable(t, term) :: t
+  def writable(sandbox, paths),
+    do: update(sandbox, Landlock, &Landlock.allow(&1, :writable, paths))
+
+  @doc """
+  As `readable/2`, and they may be executed. The loader of a dynamically linked program is executed
+  too, and its libraries are read.
+  """
+  @spec executable(t, term) :: t
+  def executable(sandbox, paths),
+    do: update(sandbox, Landlock, &Landlock.allow(&1, :executable, paths))
+
+  @doc """
+  As `readable/2`, with the rights that are named, of `Linx.Landlock.file_rights/0`: a terminal needs
+  `[:read_file, :write_file, :ioctl_dev]`.
+  """
+  @spec access(t, term, term) :: t
+  def access(sandbox, paths, rights),
+    do: update(sandbox, Landlock, &Landlock.allow(&1, :access, paths, rights))
+
+  @doc "The TCP ports that may be listened on, one or a list of them; no other one then."
+  @spec tcp_bind(t, term) :: t
+  def tcp_bind(sandbox, ports), do: update(sandbox, Landlock, &%{&1 | bind: ports})
+
+  @doc "The TCP ports that may be connected to, one or a list of them; no other one then."
+  @spec tcp_connect(t, term) :: t
+  def tcp_connect(sandbox, ports), do: update(sandbox, Landlock, &%{&1 | connect: ports})
+
+  @doc """
+  Keeps the workload from processes outside of the sandbox: a list of `:signal` and
+  `:abstract_unix_socket`.
+  """
+  @spec scope(t, term) :: t
+  def scope(sandbox, names), do: update(sandbox, Landlock, &%{&1 | scopes: names})
+
+  @doc """
+  Whether the session goes without what the landlock of this kernel cannot enforce: `false`, unless this
+  says `true`. `Linx.Landlock.enforced/2` tells what is left.
+  """
+  @spec best_effort(t, term) :: t
+  def best_effort(sandbox, on?), do: update(sandbox, Landlock, &%{&1 | best_effort: on?})
 
   @doc """
   What the workload may use, as a keyword list. Of what is given several times the last counts.

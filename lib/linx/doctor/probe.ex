@@ -29,6 +29,7 @@ defmodule Linx.Doctor.Probe do
       uid: uid,
       capabilities: capabilities(),
       agent: summary(agent, path),
+      landlock_abi: landlock_abi(agent),
       library_version: :linx |> Application.spec(:vsn) |> to_string(),
       privileged: privileged(uid, agent),
       unprivileged: unprivileged(uid, agent, path),
@@ -89,6 +90,10 @@ defmodule Linx.Doctor.Probe do
       :error -> {:untried, "/etc/#{file} gives this user no ids"}
     end
   end
+
+  # An agent of an older version does not tell.
+  defp landlock_abi({:ok, trial}), do: Map.get(trial.hello, :landlock_abi)
+  defp landlock_abi({:error, _reason}), do: nil
 
   defp summary({:ok, trial}, _path), do: {:ok, trial.hello.version, trial.hello.features}
 

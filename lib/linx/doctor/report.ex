@@ -6,6 +6,7 @@ defmodule Linx.Doctor.Report do
     * `:uid` - the effective uid
     * `:capabilities` - a `Linx.Capabilities.State`, or `nil` where it cannot be read
     * `:agent` - `{:ok, version, features}`, `{:missing, path}` or `{:broken, reason}`
+    * `:landlock_abi` - of this kernel, 0 where it has none; `nil` where there is no agent to ask
     * `:library_version` - what the agent's version should be
     * `:privileged`, `:unprivileged` - outcome by namespace of starting a program in it, with the
       caller's own rights, and without any through a fresh user namespace
@@ -42,6 +43,7 @@ defmodule Linx.Doctor.Report do
           uid: non_neg_integer,
           capabilities: Capabilities.State.t() | nil,
           agent: {:ok, String.t(), [atom]} | {:missing, Path.t()} | {:broken, String.t()},
+          landlock_abi: non_neg_integer | nil,
           library_version: String.t(),
           privileged: %{namespace => outcome},
           unprivileged: %{namespace => outcome},
@@ -68,6 +70,7 @@ defmodule Linx.Doctor.Report do
     :uid,
     :capabilities,
     :agent,
+    :landlock_abi,
     :library_version,
     :privileged,
     :unprivileged,

@@ -7,6 +7,7 @@ defmodule Linx.Doctor.Sandbox do
 
   alias Linx.Capabilities.Constants
   alias Linx.Doctor.{Agent, Check, Report}
+  alias Linx.Landlock
 
   # What root needs for namespaces, id maps, another user, and the bounding set.
   @needed [:cap_sys_admin, :cap_setuid, :cap_setgid, :cap_setpcap, :cap_kill]
@@ -33,12 +34,24 @@ defmodule Linx.Doctor.Sandbox do
   defp seccomp(%{filter: {:untried, reason}} = report),
     do: warn("seccomp", "this kernel has it; not tried: #{reason}", Agent.fix(report))
 
-  defp landlock(report) do
-    case {Report.feature(report, :landlock), report.lsms} do
-      {true, _} -> pass("landlock", "works")
-      {nil, nil} -> warn("landlock", "cannot be seen without the agent", Agent.fix(report))
-      {nil, lsms} -> if "landlock" in lsms, do: pass("landlock", "active"), else: inactive(lsms)
-      {false, lsms} -> inactive(lsms || [])
+  defp landlock(%{landlock_abi: nil, lsms: nil} = report),
+    do: warn("landlock", "cannot be seen without the agent", Agent.fix(report))
+
+  defp landlock(%{landlock_abi: nil, lsms: lsms}),
+    do: if("landlock" in lsms, do: pass("landlock", "active"), else: inactive(lsms))
+
+  defp landlock(%{landlock_abi: 0, lsms: lsms}), do: inactive(lsms || [])
+
+  defp landlock(%{landlock_abi: abi}) do
+    all = Landlock.file_rights() ++ Landlock.port_rights() ++ Landlock.scopes()
+
+    case Landlock.lacking(all, abi) do
+      [] ->
+        pass("landlock", "ABI #{abi}")
+
+      lacking ->
+        fix = "boot Linux 6.12 or newer, or let sandboxes go without (Linx.Sandbox.best_effort/2)"
+        warn("landlock", "ABI #{abi}, which lacks #{Enum.join(lacking, " ")}", fix)
     end
   end
 

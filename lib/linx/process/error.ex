@@ -190,9 +190,42 @@ defmodule Linx.Process.Error do
 
   defp advice(:cpus, :einval), do: "None of these CPUs is there, or the cpuset allows none."
 
-  defp advice(stage, :eperm) when stage in @capability_stages do
-    "The child lacks what this needs: a set can only shrink, and the bounding set needs CAP_SETPCAP."
+  defp advice(:cap_drop_bounding, :eperm) do
+    "Dropping from the bounding set needs CAP_SETPCAP, which an ordinary user has in a user namespace " <>
+      "of its own: add :user to the namespaces."
   end
+
+  defp advice(:securebits, :eperm) do
+    "Securebits need CAP_SETPCAP, and none that is locked can change: add :user to the namespaces, in " <>
+      "which they are as at boot."
+  end
+
+  defp advice(stage, :eperm) when stage in @capability_stages do
+    "The child lacks what this needs: the permitted set can only shrink, and ambient lies within it " <>
+      "and the inheritable set."
+  end
+
+  defp advice(stage, :einval) when stage in @capability_stages,
+    do: "This kernel has no such capability: leave it out."
+
+  defp advice(:landlock, :eopnotsupp) do
+    "This kernel cannot enforce all of it: boot a newer one (`mix linx.doctor` says which ABI it has), " <>
+      "or go without by Linx.Sandbox.best_effort/2."
+  end
+
+  defp advice(:landlock, errno) when errno in [:enoent, :enotdir, :eacces, :eloop] do
+    "Paths are looked up in the root that the workload has, with its ids and capabilities: leave out " <>
+      "what is not there."
+  end
+
+  defp advice(:landlock, :e2big),
+    do: "The process is restricted sixteen times over already: nest fewer sandboxes."
+
+  defp advice(stage, errno) when stage in [:no_new_privs, :seccomp_no_new_privs] and errno != nil,
+    do: "Something on this machine, a filter say, forbids prctl(PR_SET_NO_NEW_PRIVS)."
+
+  defp advice(:seccomp_install, :eacces),
+    do: "A filter takes no_new_privs, or CAP_SYS_ADMIN in the child's user namespace."
 
   defp advice(:seccomp_install, :einval), do: "The kernel does not take this filter."
 
