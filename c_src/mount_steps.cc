@@ -10,6 +10,7 @@
 
 #include "dev_steps.h"
 #include "mount_calls.h"
+#include "mount_covers.h"
 #include "mount_files.h"
 #include "mount_target.h"
 
@@ -17,7 +18,6 @@ namespace linx {
 namespace {
 
 constexpr unsigned kDetach = 2;  // MNT_DETACH, which linux/mount.h lacks
-constexpr uint64_t kInert = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
 struct Work {
   explicit Work(const ChildMounts& mounts) : plan(mounts) {}
@@ -38,8 +38,11 @@ long OpenRoot(Work* work) {
   if (root.kind != MountKind::bind) return 0;
   work->root = CloneTree(AT_FDCWD, root.source, AT_RECURSIVE);
   if (!work->root.ok()) return work->root.error();
+  FileKind kind;
+  long rc = Look(work->root.get(), &kind);
+  if (rc < 0 || !S_ISDIR(kind.mode)) return rc < 0 ? rc : -ENOTDIR;
   const bool was_read_only = IsReadOnly(work->root.get());
-  const long rc = AddAttributes(work->root.get(), root.attributes, true);
+  rc = AddAttributes(work->root.get(), root.attributes, true);
   if (rc < 0 || was_read_only || (root.attributes & MOUNT_ATTR_RDONLY) == 0) return rc;
   return TakeAttributes(work->root.get(), MOUNT_ATTR_RDONLY);
 }
@@ -127,6 +130,10 @@ long PlaceNew(Work* work, ChildMount* mount) {
   const Want want = S_ISDIR(kind.mode) ? Want::directory : Want::file;
   const raw::Fd target = OpenTarget(work->targets, mount->target, want, ResolveOf(mount->kind));
   if (!target.ok()) return target.error();
+  FileKind place;
+  rc = Look(target.get(), &place);
+  if (rc == 0 && S_ISDIR(kind.mode) != S_ISDIR(place.mode)) rc = -ENOTDIR;
+  if (rc < 0) return rc;
   rc = MoveMount(tree.get(), target.get());
   if (rc < 0) return rc;
   mount->mount_id = kind.mount_id;
@@ -138,32 +145,11 @@ long PlaceNew(Work* work, ChildMount* mount) {
   return rc;
 }
 
-long Mask(const raw::Fd& target) {
-  FileKind kind;
-  const long rc = Look(target.get(), &kind);
-  if (rc < 0) return rc;
-  if (S_ISDIR(kind.mode)) {
-    const raw::Fd empty = NewFileSystem("tmpfs", nullptr, 0, kInert | MOUNT_ATTR_RDONLY);
-    return empty.ok() ? MoveMount(empty.get(), target.get()) : empty.error();
-  }
-  const raw::Fd null = CloneNullDevice();
-  if (!null.ok()) return null.error();
-  const long locked = AddAttributes(null.get(), MOUNT_ATTR_RDONLY, false);
-  return locked < 0 ? locked : MoveMount(null.get(), target.get());
-}
-
-long MakeReadOnly(const raw::Fd& target) {
-  const raw::Fd tree = CloneTree(target.get(), "", AT_EMPTY_PATH | AT_RECURSIVE);
-  if (!tree.ok()) return tree.error();
-  const long rc = AddAttributes(tree.get(), MOUNT_ATTR_RDONLY, true);
-  return rc < 0 ? rc : MoveMount(tree.get(), target.get());
-}
-
 // What is not there need not be hidden.
 long Cover(Work* work, const ChildMount& mount) {
   const raw::Fd target = OpenTarget(work->targets, mount.target, Want::whatever_is_there);
   if (!target.ok()) return target.error() == -ENOENT ? 0 : target.error();
-  return mount.kind == MountKind::mask ? Mask(target) : MakeReadOnly(target);
+  return mount.kind == MountKind::mask ? Mask(target.get()) : MakeReadOnly(target.get());
 }
 
 long MakeDirectory(Work* work, const ChildMount& mount) {
