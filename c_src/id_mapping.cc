@@ -43,7 +43,7 @@ Status WriteFile(int directory, Stage stage, const std::string& text) {
 
 void IdMapping::Start(const IdMaps& maps, int pidfd, pid_t pid) {
   pid_ = pid;
-  Plan(maps);
+  ListWrites(maps);
   Result<UniqueFd> opened = OpenDirectory(context_.launcher.proc_fd(), pid, pidfd);
   if (opened.ok()) {
     directory_ = opened.Take();
@@ -53,7 +53,7 @@ void IdMapping::Start(const IdMaps& maps, int pidfd, pid_t pid) {
   Go();
 }
 
-void IdMapping::Plan(const IdMaps& maps) {
+void IdMapping::ListWrites(const IdMaps& maps) {
   const MapPrograms& programs = context_.launcher.map_programs();
   const bool own_gid = !HasEffective(CAP_SETGID) && IsOwnId(maps.gids, getegid());
   if (maps.setgroups || own_gid) {

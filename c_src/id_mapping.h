@@ -45,7 +45,7 @@ class IdMapping {
     const char* program = nullptr;  // none: we write it
   };
 
-  void Plan(const IdMaps& maps);
+  void ListWrites(const IdMaps& maps);
   void Go();
   void Run(const Write& write, bool by_pid);
   void OnProgramEnd();

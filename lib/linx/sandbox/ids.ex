@@ -50,7 +50,7 @@ defmodule Linx.Sandbox.Ids do
 
   @impl true
   def request(%__MODULE__{} = ids, context) do
-    with {:ok, uid, primary} <- user(ids.user),
+    with {:ok, uid, primary} <- user(ids.user, ids.group),
          {:ok, gid} <- group(:group, ids.group, primary),
          {:ok, groups} <- groups(ids.groups),
          wanted = %{uid: uid, gid: gid, groups: groups},
@@ -74,25 +74,31 @@ defmodule Linx.Sandbox.Ids do
     end
   end
 
-  defp user(nil), do: {:ok, nil, nil}
+  # The uid, and the group that goes with it where none was named.
+  defp user(nil, _group), do: {:ok, nil, nil}
 
-  # Whoever gives up a uid gives up the gid, too.
-  defp user(user) when is_integer(user) do
-    with true <- Values.id?(user),
-         :error <- Accounts.find_user(Accounts.text(:passwd), user) do
-      {:ok, user, user}
-    else
-      false -> bad(:user, user)
-      found -> found
+  defp user(user, group) when is_integer(user) do
+    cond do
+      not Values.id?(user) -> bad(:user, user)
+      group != nil -> {:ok, user, nil}
+      true -> {:ok, user, primary(user)}
     end
   end
 
-  defp user(name) do
+  defp user(name, _group) do
     with true <- is_binary(name),
          {:ok, uid, gid} <- Accounts.find_user(Accounts.text(:passwd), name) do
       {:ok, uid, gid}
     else
       _ -> bad(:user, name)
+    end
+  end
+
+  # Whoever gives up a uid gives up the gid, too.
+  defp primary(uid) do
+    case Accounts.find_user(Accounts.text(:passwd), uid) do
+      {:ok, _uid, gid} -> gid
+      :error -> uid
     end
   end
 
