@@ -31,6 +31,7 @@ defmodule Linx.DoctorTest do
       hostname: :ok,
       loopback: :ok,
       time_offsets: :ok,
+      cgroup_limits: :ok,
       namespaces: @all,
       sysctls:
         Map.merge(Map.new(@all, &{Report.max_sysctl(&1), 63_000}), %{
@@ -96,6 +97,7 @@ defmodule Linx.DoctorTest do
         hostname: {:untried, "the agent is not built"},
         loopback: {:error, 1, :loopback},
         time_offsets: {:error, 95, :time_offsets},
+        cgroup_limits: {:error, 16, :cgroup_controls},
         lsms: nil,
         cgroups: [],
         limits: %{open_files: 10, processes: 10}
@@ -133,6 +135,19 @@ defmodule Linx.DoctorTest do
     assert %{status: :warn} = check(report(kernel: "5.4.0-150-generic"), "kernel")
     assert %{status: :pass} = check(report(kernel: "5.10.0"), "kernel")
     assert %{status: :fail} = check(report(kernel: "unknown"), "kernel")
+  end
+
+  test "limits of cgroups: what is in the way is what is to be changed" do
+    for {errno, stage, words} <- [
+          {16, :cgroup_controls, "beside"},
+          {19, :cgroup_controls, "subtree_control"},
+          {13, :cgroup_mkdir, "Delegate=yes"}
+        ] do
+      report = ordinary_user(cgroup_limits: {:error, errno, stage})
+      assert %{status: :warn, found: found, fix: fix} = check(report, "cgroup limits")
+      assert found =~ "in #{stage}"
+      assert fix =~ words
+    end
   end
 
   describe "what is done in fresh namespaces" do

@@ -31,6 +31,7 @@ defmodule Linx.Integration.DoctorTest do
     "pty",
     "cgroup v2",
     "cgroup v1",
+    "cgroup limits",
     "open files",
     "processes"
   ]

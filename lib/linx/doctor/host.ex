@@ -7,6 +7,9 @@ defmodule Linx.Doctor.Host do
 
   alias Linx.Doctor.{Agent, Check, Report}
 
+  @ebusy 16
+  @enodev 19
+
   # clone3 and pidfd_open came with 5.3, waiting on a pidfd with 5.4; 5.8 joins all namespaces of a
   # process at once, 5.9 closes fds by range.
   @oldest {5, 4}
@@ -22,7 +25,14 @@ defmodule Linx.Doctor.Host do
   @doc "PTYs, control groups and limits."
   @spec resource_checks(Report.t()) :: [Check.t()]
   def resource_checks(report) do
-    [pty(report), cgroup_v2(report), cgroup_v1(report), open_files(report), processes(report)]
+    [
+      pty(report),
+      cgroup_v2(report),
+      cgroup_v1(report),
+      cgroup_limits(report),
+      open_files(report),
+      processes(report)
+    ]
   end
 
   defp kernel(report) do
@@ -135,6 +145,31 @@ defmodule Linx.Doctor.Host do
     if report.uid == 0,
       do: warn("cgroup v1", found, "mount -o remount,rw the hierarchies that are read-only"),
       else: pass("cgroup v1", found)
+  end
+
+  defp cgroup_limits(%{cgroup_limits: :ok}),
+    do: pass("cgroup limits", "memory, processes and CPU can be limited")
+
+  defp cgroup_limits(%{cgroup_limits: {:untried, reason}} = report),
+    do: warn("cgroup limits", "not tried: #{reason}", Agent.fix(report))
+
+  defp cgroup_limits(%{cgroup_limits: outcome} = report),
+    do: warn("cgroup limits", Report.words(outcome), limits_fix(report, outcome))
+
+  # Of version 2, where processes are in the cgroup of the BEAM itself.
+  defp limits_fix(_report, {:error, @ebusy, :cgroup_controls}) do
+    "start the BEAM in a cgroup beside those of its sessions, and name the one above with :cgroup: " <>
+      "see docs/without-root.md"
+  end
+
+  defp limits_fix(_report, {:error, @enodev, :cgroup_controls}) do
+    "echo '+memory +pids +cpu' to cgroup.subtree_control of every cgroup above the BEAM's, from the " <>
+      "root on"
+  end
+
+  defp limits_fix(report, _outcome) do
+    own = Enum.find_value(report.cgroups, "/sys/fs/cgroup", &(&1.version == 2 && &1.path))
+    delegation(report, own)
   end
 
   defp controllers(cgroups), do: cgroups |> Enum.flat_map(& &1.controllers) |> Enum.sort()

@@ -6,6 +6,7 @@ defmodule Linx.Doctor.Probe do
   without any; they start a short program for each trial. Nothing of it remains.
   """
 
+  alias Linx.Cgroup
   alias Linx.Doctor.{Hierarchy, Report, Trial}
   alias Linx.Sandbox.{Accounts, Ids}
 
@@ -39,6 +40,7 @@ defmodule Linx.Doctor.Probe do
       hostname: in_fresh(uid, agent, :uts, %{hostname: "linx"}),
       loopback: in_fresh(uid, agent, :net, %{loopback: true}),
       time_offsets: in_fresh(uid, agent, :time, %{time_offsets: {0, 1_000_000_000}}),
+      cgroup_limits: try_with(agent, &Trial.request(&1, %{cgroup_controls: cgroup_limits()})),
       namespaces: namespaces(),
       sysctls: sysctls(),
       seccomp_actions: words("/proc/sys/kernel/seccomp/actions_avail"),
@@ -66,6 +68,14 @@ defmodule Linx.Doctor.Probe do
   defp in_fresh(uid, agent, namespace, keys) do
     namespaces = if uid == 0, do: [namespace], else: [:user, namespace]
     try_with(agent, &Trial.request(&1, Map.put(keys, :namespaces, namespaces)))
+  end
+
+  defp cgroup_limits do
+    mounts = Cgroup.mounts()
+
+    for {limit, value} <- [memory: 64 * 1024 * 1024, pids: 16, cpu: 0.5],
+        control <- Cgroup.controls(limit, value, &Cgroup.version(&1, mounts)),
+        do: control
   end
 
   # More than one id, which an ordinary user needs to be given.

@@ -14,6 +14,7 @@ defmodule Linx.Doctor.Report do
     * `:id_maps`, `:hostname`, `:loopback`, `:time_offsets` - outcome of starting a program with the
       caller's own rights and ranges of ids mapped, a host name, a loopback interface and clocks of
       its own
+    * `:cgroup_limits` - outcome of starting a program with its memory, processes and CPU limited
     * `:namespaces` - namespaces the kernel was built with
     * `:sysctls` - integer by path below `/proc/sys`; absent where the kernel has none
     * `:seccomp_actions` - the actions the kernel knows; `[]` where it has no seccomp
@@ -53,6 +54,7 @@ defmodule Linx.Doctor.Report do
           hostname: outcome,
           loopback: outcome,
           time_offsets: outcome,
+          cgroup_limits: outcome,
           namespaces: [namespace],
           sysctls: %{String.t() => integer},
           seccomp_actions: [String.t()],
@@ -80,6 +82,7 @@ defmodule Linx.Doctor.Report do
     :hostname,
     :loopback,
     :time_offsets,
+    :cgroup_limits,
     :namespaces,
     :sysctls,
     :seccomp_actions,
@@ -106,6 +109,22 @@ defmodule Linx.Doctor.Report do
   @spec kernel_name(namespace) :: String.t()
   def kernel_name(:mount), do: "mnt"
   def kernel_name(namespace) when namespace in @namespaces, do: Atom.to_string(namespace)
+
+  @doc """
+  What an outcome other than `:ok` says.
+
+      iex> Linx.Doctor.Report.words({:error, 13, :cgroup_mkdir})
+      "EACCES in cgroup_mkdir"
+  """
+  @spec words(outcome) :: String.t()
+  def words({:untried, reason}), do: reason
+
+  def words({:error, errno, stage}) do
+    case Linx.Errno.to_name(errno) do
+      {:ok, name} -> "#{name |> Atom.to_string() |> String.upcase()} in #{stage}"
+      :error -> "error #{errno} in #{stage}"
+    end
+  end
 
   @doc """
   Whether the agent found a feature of the kernel; `nil` where there is no agent to ask.

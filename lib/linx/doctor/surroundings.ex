@@ -7,7 +7,6 @@ defmodule Linx.Doctor.Surroundings do
   import Linx.Doctor.Check
 
   alias Linx.Doctor.{Agent, Check, Report}
-  alias Linx.Errno
 
   @enoent 2
   @eopnotsupp 95
@@ -28,13 +27,13 @@ defmodule Linx.Doctor.Surroundings do
   defp id_maps(%{agent: {:ok, _, _}, uid: 0, id_maps: outcome}) do
     warn(
       "id maps",
-      "those of config :linx, :subordinate_ids: #{words(outcome)}",
+      "those of config :linx, :subordinate_ids: #{Report.words(outcome)}",
       "set config :linx, :subordinate_ids to ids that /proc/self/uid_map holds"
     )
   end
 
   defp id_maps(%{agent: {:ok, _, _}, id_maps: outcome}),
-    do: warn("id maps", "its own id alone: #{words(outcome)}", more_ids(outcome))
+    do: warn("id maps", "its own id alone: #{Report.words(outcome)}", more_ids(outcome))
 
   defp id_maps(%{id_maps: {:untried, reason}} = report),
     do: warn("id maps", "not tried: #{reason}", Agent.fix(report))
@@ -53,17 +52,8 @@ defmodule Linx.Doctor.Surroundings do
     do: warn(title, "not tried: #{reason}", Agent.fix(report))
 
   defp judge(_report, title, {:error, @eopnotsupp, :time_offsets} = outcome),
-    do: warn(title, words(outcome), "boot Linux 6.1 or newer")
+    do: warn(title, Report.words(outcome), "boot Linux 6.1 or newer")
 
   defp judge(_report, title, outcome),
-    do: warn(title, words(outcome), "see the namespaces and capabilities above")
-
-  defp words({:untried, reason}), do: reason
-
-  defp words({:error, errno, stage}) do
-    case Errno.to_name(errno) do
-      {:ok, name} -> "#{name |> Atom.to_string() |> String.upcase()} in #{stage}"
-      :error -> "error #{errno} in #{stage}"
-    end
-  end
+    do: warn(title, Report.words(outcome), "see the namespaces and capabilities above")
 end
