@@ -10,6 +10,7 @@
 
 #include "test_beam.h"
 #include "test_channel.h"
+#include "test_id_maps.h"
 
 namespace linx {
 namespace {
@@ -18,6 +19,7 @@ using test::Atom;
 using test::Beam;
 using test::Flag;
 using test::InEnvelope;
+using test::List;
 using test::Spawn;
 using test::Tuple;
 using test::Uint;
@@ -101,6 +103,51 @@ TEST_CASE("a session that cannot have what it needs fails with its stage, and ot
     CAPTURE(one.pairs.size());
     test::Process process =
         test::ForkProcess([&] { return SessionFails(one.call, one.code, one.pairs, stage); });
+    CHECK(process.ExitCode() == 0);
+  }
+}
+
+// In these fresh namespaces, and in one of a user's own, where an ordinary user may make them.
+test::Pairs Fresh(const std::string& ns, const char* key, const std::string& value) {
+  return {{Atom("namespaces"), List({Atom("user"), ns})}, {Atom(key), value}};
+}
+
+std::string Map(uint32_t outside) { return List({Tuple({Uint(0), Uint(outside), Uint(1)})}); }
+
+TEST_CASE("so does one whose namespaces cannot be furnished") {
+  const std::string uts = Atom("uts"), time = Atom("time"), user = Atom("user");
+  const struct {
+    const char* stage;
+    long call;
+    int code;
+    test::Pairs pairs;
+  } cases[] = {
+      {"uid_map", SYS_openat, ENFILE, Fresh(user, "uid_map", Map(geteuid()))},
+      {"hostname", SYS_sethostname, ENOMEM, Fresh(uts, "hostname", test::Binary("box"))},
+      {"domainname", SYS_setdomainname, ENOMEM, Fresh(uts, "domainname", test::Binary("box"))},
+      {"loopback", SYS_socket, ENFILE, Fresh(Atom("net"), "loopback", Atom("true"))},
+      {"time_offsets", SYS_openat2, ENFILE, Fresh(time, "time_offsets", Tuple({Uint(1), Uint(1)}))},
+      {"oom_score_adj", SYS_fstatfs, ENOMEM, Fresh(user, "oom_score_adj", Uint(1000))},
+  };
+  for (const auto& one : cases) {
+    const std::string stage = one.stage;
+    CAPTURE(stage);
+    test::Pairs pairs = one.pairs;
+    pairs.push_back(Flag("auto_proceed"));
+    test::Process process =
+        test::ForkProcess([&] { return SessionFails(one.call, one.code, pairs, stage); });
+    CHECK(process.ExitCode() == 0);
+  }
+}
+
+TEST_CASE("so does one whose ids are a program's to map, which cannot be started") {
+  for (const long call : {SYS_pipe2, SYS_execve}) {
+    CAPTURE(call);
+    test::Process process = test::ForkProcess([&] {
+      const test::WithoutCapabilities without;
+      const char* const stage = call == SYS_pipe2 ? "pipe2" : "uid_map";
+      return SessionFails(call, ENFILE, Fresh(Atom("user"), "uid_map", Map(100000)), stage);
+    });
     CHECK(process.ExitCode() == 0);
   }
 }

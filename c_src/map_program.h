@@ -14,7 +14,7 @@ namespace linx {
 
 class MapProgram final : private WorkloadListener {
  public:
-  // `stage` is that of the outcome's errors. `on_end` is called once the program is reaped, always
+  // `stage` is that of what becomes of it. `on_end` is called once the program is reaped, always
   // last: it may delete the MapProgram.
   MapProgram(WorkloadContext context, Stage stage, Handler on_end)
       : context_(context), stage_(stage), on_end_(on_end), workload_(context, this) {}
@@ -25,8 +25,9 @@ class MapProgram final : private WorkloadListener {
   // Kills it; the end follows.
   void Stop() { workload_.Kill(); }
 
-  // Good once it has ended. Errors: what kept it from running, with its path; ETIMEDOUT; EPERM with
-  // the first line of what it said where it refused.
+  // Good once it has ended. Errors: pipe2 and those of Launcher::Spawn where it could not be made;
+  // of `stage` what kept it from running, with its path; ETIMEDOUT; EPERM with the first line of
+  // what it said where it refused.
   const Status& outcome() const { return outcome_; }
 
  private:
