@@ -89,6 +89,34 @@ defmodule Linx.Integration.HostileInheritTest do
   defp children(pid), do: "/proc/#{pid}/task/#{pid}/children" |> File.read!() |> String.split()
 
   @tag :user_namespaces
+  test "a whole sandbox is the newcomer's, too" do
+    sandbox =
+      Sandbox.new()
+      |> Sandbox.namespaces([:user, :mount, :pid, :net, :ipc, :uts])
+      |> Sandbox.user(0)
+      |> Sandbox.seccomp(:default)
+      |> Sandbox.root(:host)
+      |> Sandbox.tmpfs("/tmp")
+      |> Sandbox.proc()
+      |> Sandbox.executable(["/"])
+      |> Sandbox.limit(nofile: 99, core: 0)
+
+    {session, pid} = running(argv: @sleep, sandbox: sandbox)
+    assert confined(newcomer(session)) == confined(pid)
+
+    for {script, code} <- [
+          {"test $$ -gt 1 && test -d /proc/1", 0},
+          {"ls -A /tmp | grep -q . ", 1},
+          {": > /tmp/new", 2},
+          {"unshare --user true", 1}
+        ] do
+      options = [auto_proceed: true, stdio: :devnull]
+      {:ok, newcomer} = Sandbox.exec(session, sh(script), options)
+      assert {script, Linx.Process.wait(newcomer, 5_000)} == {script, {:ok, {:exited, code}}}
+    end
+  end
+
+  @tag :user_namespaces
   test "the offsets of its clocks are seen" do
     sandbox =
       Sandbox.new()

@@ -78,8 +78,13 @@ defmodule Linx.Process.Confinement do
   A request to enter, with the restrictions of the session that is entered: those that neither the
   request has nor `told` names, keys about which the caller has said something.
 
-  Limits of processes add up by name. The newcomer is in the target's cgroups, if the target was
-  given some.
+  Limits of processes and sets of capabilities go by name, and filters add up. The newcomer is in the
+  target's cgroups, if the target was given some.
+
+      iex> target = %{capabilities: %{ambient: 0, bounding: 1}, seccomp: ["a"], cgroup: true}
+      iex> own = %{capabilities: %{bounding: 3}, seccomp: ["b"]}
+      iex> Linx.Process.Confinement.inherit(own, [], target)
+      %{capabilities: %{ambient: 0, bounding: 3}, cgroup: :target, seccomp: ["a", "b"]}
   """
   @spec inherit(map, told :: [atom], target :: map) :: map
   def inherit(request, told, target) do
@@ -87,6 +92,8 @@ defmodule Linx.Process.Confinement do
     |> Map.take(@inherited -- told -- [:rlimits])
     |> Map.merge(request, fn
       :rlimits, theirs, own -> Limits.merge(theirs, own)
+      :capabilities, theirs, own -> Map.merge(theirs, own)
+      :seccomp, theirs, own -> theirs ++ own
       _key, _theirs, own -> own
     end)
     |> join_cgroups(told, target)
