@@ -38,6 +38,7 @@ struct Order {
   Kind kind;
   uint32_t size;     // filter: bytes that follow
   uint32_t given;    // cap_set_thread: which masks are given, 1 << index; the others stay
+  uint32_t try_now;  // filter: 1 to try it at once
   uint64_t mask[3];  // cap_*, securebits: the mask, or effective, permitted, inheritable
 };
 

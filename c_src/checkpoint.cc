@@ -57,7 +57,7 @@ Checkpoint::Ordered Checkpoint::TakeCaps(Order order) {
 }
 
 Checkpoint::Ordered Checkpoint::Take(const CapDropBounding& caps) {
-  return TakeCaps({Order::Kind::cap_drop_bounding, 0, 0, {caps.mask}});
+  return TakeCaps({Order::Kind::cap_drop_bounding, 0, 0, 0, {caps.mask}});
 }
 
 Checkpoint::Ordered Checkpoint::Take(const CapSetThread& caps) {
@@ -65,7 +65,7 @@ Checkpoint::Ordered Checkpoint::Take(const CapSetThread& caps) {
 }
 
 Checkpoint::Ordered Checkpoint::Take(const CapSetSome& caps) {
-  Order order = {Order::Kind::cap_set_thread, 0, 0, {}};
+  Order order = {Order::Kind::cap_set_thread, 0, 0, 0, {}};
   const std::optional<uint64_t> sets[] = {caps.effective, caps.permitted, caps.inheritable};
   for (size_t i = 0; i < 3; ++i) {
     if (!sets[i]) continue;
@@ -76,11 +76,11 @@ Checkpoint::Ordered Checkpoint::Take(const CapSetSome& caps) {
 }
 
 Checkpoint::Ordered Checkpoint::Take(const CapSetAmbient& caps) {
-  return TakeCaps({Order::Kind::cap_set_ambient, 0, 0, {caps.mask}});
+  return TakeCaps({Order::Kind::cap_set_ambient, 0, 0, 0, {caps.mask}});
 }
 
 Checkpoint::Ordered Checkpoint::Take(const SetSecurebits& bits) {
-  return TakeCaps({Order::Kind::securebits, 0, 0, {bits.bits}});
+  return TakeCaps({Order::Kind::securebits, 0, 0, 0, {bits.bits}});
 }
 
 Checkpoint::Ordered Checkpoint::TakeFilter(const std::string& bpf) {
@@ -89,6 +89,7 @@ Checkpoint::Ordered Checkpoint::TakeFilter(const std::string& bpf) {
   Order order = {};
   order.kind = Order::Kind::filter;
   order.size = static_cast<uint32_t>(bpf.size());
+  order.try_now = waits_ ? 1 : 0;
   return Record(order, bpf);
 }
 

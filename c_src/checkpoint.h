@@ -31,8 +31,10 @@ struct SetSecurebits {
 
 class Checkpoint {
  public:
-  // `fail_closed`: after a refused restriction there is no proceeding.
-  explicit Checkpoint(bool fail_closed) : fail_closed_(fail_closed) {}
+  // `fail_closed`: after a refused restriction there is no proceeding. `waits`: somebody may act
+  // on the child before it proceeds; nobody is told ahead of time of a bad filter otherwise.
+  explicit Checkpoint(bool fail_closed, bool waits = true)
+      : fail_closed_(fail_closed), waits_(waits) {}
 
   // A record for the child's channel, or why there is none.
   using Ordered = std::variant<std::string, Refusal>;
@@ -61,7 +63,7 @@ class Checkpoint {
   Ordered TakeCaps(Order order);
   Ordered TakeFilter(const std::string& bpf);
 
-  const bool fail_closed_;
+  const bool fail_closed_, waits_;
   bool passed_ = false;
   size_t cap_orders_ = 0, filters_ = 0;
   std::optional<Error> closed_;

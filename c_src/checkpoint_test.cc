@@ -55,12 +55,18 @@ TEST_CASE("capability commands become orders with their masks") {
   CHECK(OrderOf(checkpoint.Take(SetSecurebits{5})).kind == Order::Kind::securebits);
 }
 
+TEST_CASE("nobody waits for a filter to be tried where nobody could act on it") {
+  Checkpoint checkpoint(false, false);
+  CHECK(OrderOf(checkpoint.Take(SeccompInstall{kAllow})).try_now == 0);
+}
+
 TEST_CASE("a filter's program follows its order") {
   Checkpoint checkpoint(false);
   const Checkpoint::Ordered ordered = checkpoint.Take(SeccompInstall{kAllow});
   const Order order = OrderOf(ordered);
   CHECK(order.kind == Order::Kind::filter);
   CHECK(order.size == kAllow.size());
+  CHECK(order.try_now == 1);
   CHECK(std::get<std::string>(ordered).substr(sizeof(Order)) == kAllow);
 }
 

@@ -163,16 +163,18 @@ long ChildOrders::Take(const char* record, size_t size, OrderFailure* failed) {
   Order order;
   std::memcpy(&order, record, sizeof(order));
   *failed = {StageOf(order.kind), filter_count_};
-  if (order.kind == Order::Kind::filter) return KeepFilter(record, size);
+  if (order.kind == Order::Kind::filter) return KeepFilter(order, record, size);
   if (!ahead_.need_caps) return ApplyCap(order, failed);
   if (cap_count_ == kMaxCapCommands) return -ENOBUFS;
   caps_[cap_count_++] = order;
   return 0;
 }
 
-long ChildOrders::KeepFilter(const char* record, size_t size) {
-  const long tried = TryFilter(record + sizeof(Order), size - sizeof(Order));
-  if (tried < 0) return tried;
+long ChildOrders::KeepFilter(const Order& order, const char* record, size_t size) {
+  if (order.try_now != 0) {
+    const long tried = TryFilter(record + sizeof(Order), size - sizeof(Order));
+    if (tried < 0) return tried;
+  }
   if (filters_ == nullptr) {
     const long at = raw::Call(SYS_mmap, nullptr, kFilterStore, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -26,9 +26,10 @@ class ChildOrders {
  public:
   explicit ChildOrders(StepsAhead ahead) : ahead_(ahead) {}
 
-  // Carries out one record from the channel, or keeps it for later. A filter is tried at once and
-  // kept. Orders for capabilities and securebits take effect at once, so that a refusal is known
-  // while parked; but not ahead of steps that need the capabilities which they may take away.
+  // Carries out one record from the channel, or keeps it for later. A filter is kept, and
+  // tried at once where the order says so. Orders for capabilities and securebits take effect at
+  // once, so that a refusal is known while parked; but not ahead of steps that need the
+  // capabilities which they may take away.
   long Take(const char* record, size_t size, OrderFailure* failed);
 
   bool has_caps() const { return cap_count_ > 0; }
@@ -44,7 +45,7 @@ class ChildOrders {
   long InstallFilters(int32_t* failed) const;
 
  private:
-  long KeepFilter(const char* record, size_t size);
+  long KeepFilter(const Order& order, const char* record, size_t size);
 
   StepsAhead ahead_;
   Order caps_[kMaxCapCommands];

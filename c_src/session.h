@@ -52,7 +52,7 @@ class Session final : private WorkloadListener {
         key_(key),
         events_(events),
         plan_(std::move(plan)),
-        checkpoint_(plan_.fail_closed),
+        checkpoint_(plan_.fail_closed, !plan_.auto_proceed),
         streams_(context.workload.loop, events, Handler::To<&Session::OnPaused>(this),
                  Handler::To<&Session::Finish>(this)),
         workload_(context.workload, this),

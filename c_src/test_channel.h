@@ -70,6 +70,7 @@ struct Channel {
   void SendFilter(const std::string& program) {
     Order order = {};
     order.kind = Order::Kind::filter;
+    order.try_now = 1;
     order.size = static_cast<uint32_t>(program.size());
     Send(order, program);
   }
