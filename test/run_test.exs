@@ -2,9 +2,10 @@ defmodule Linx.RunTest do
   use ExUnit.Case, async: true
 
   alias Linx.Capabilities.State
-  alias Linx.Run.{Checkpoint, Command, Options, Outcome, Runner, Terminal}
+  alias Linx.Command.Lookup
+  alias Linx.Run.{Checkpoint, Options, Outcome, Runner, Terminal}
 
-  doctest Linx.Run.Command
+  doctest Linx.Command.Lookup
   doctest Linx.Run.Input
   doctest Linx.Run.Options
   doctest Linx.Run.Outcome
@@ -207,13 +208,13 @@ defmodule Linx.RunTest do
     end
   end
 
-  describe "Command.resolve/4" do
+  describe "Lookup.resolve/4" do
     @describetag :tmp_dir
 
     test "takes paths as they are, relative ones from the working directory" do
-      assert Command.resolve("/no/such", "/bin", "/srv") == {:ok, "/no/such"}
-      assert Command.resolve("./run", "/bin", "/srv") == {:ok, "/srv/run"}
-      assert Command.resolve("a/b", nil, "/srv") == {:ok, "/srv/a/b"}
+      assert Lookup.resolve("/no/such", "/bin", "/srv") == {:ok, "/no/such"}
+      assert Lookup.resolve("./run", "/bin", "/srv") == {:ok, "/srv/run"}
+      assert Lookup.resolve("a/b", nil, "/srv") == {:ok, "/srv/a/b"}
     end
 
     test "takes the first executable of PATH, from the host or below a root", %{tmp_dir: dir} do
@@ -227,11 +228,11 @@ defmodule Linx.RunTest do
       File.mkdir_p!(Path.join(dir, "two/folder"))
       path = Path.join(dir, "one") <> ":" <> Path.join(dir, "two")
 
-      assert Command.resolve("tool", path, "/") == {:ok, Path.join(dir, "two/tool")}
-      assert Command.resolve("folder", path, "/") == {:error, {:no_such_command, "folder"}}
-      assert Command.resolve("tool", "one:two", dir) == {:ok, Path.join(dir, "two/tool")}
-      assert Command.resolve("tool", "/one:/two", "/", dir) == {:ok, "/two/tool"}
-      assert Command.resolve("sh", nil, "/") == {:ok, "/usr/bin/sh"}
+      assert Lookup.resolve("tool", path, "/") == {:ok, Path.join(dir, "two/tool")}
+      assert Lookup.resolve("folder", path, "/") == {:error, {:no_such_command, "folder"}}
+      assert Lookup.resolve("tool", "one:two", dir) == {:ok, Path.join(dir, "two/tool")}
+      assert Lookup.resolve("tool", "/one:/two", "/", dir) == {:ok, "/two/tool"}
+      assert Lookup.resolve("sh", nil, "/") == {:ok, "/usr/bin/sh"}
     end
   end
 

@@ -11,7 +11,7 @@ defmodule Linx.Command do
   when `new!/3` is called; what an agent inherited when it was started does not matter.
   """
 
-  alias Linx.Command.Environment
+  alias Linx.Command.{Environment, Lookup}
   alias Linx.Log
   alias Linx.Process.Options
   alias Linx.Sandbox
@@ -72,13 +72,15 @@ defmodule Linx.Command do
   def new!(name, args, opts) when is_binary(name) and is_list(args) and is_list(opts) do
     no_nul!(name, "command")
     Enum.each(args, &argument!/1)
-    path = find!(name)
+    path = find!(name, opts[:sandbox])
     command = %__MODULE__{name: name, path: absolute(path), argv: [path | args]}
 
+    # What is changed in the environment depends on whose it is.
     opts
+    |> Enum.sort_by(&(not match?({:sandbox, _}, &1)))
     |> Enum.reduce(command, &option/2)
     |> inherit_cwd()
-    |> inherit(:env, fn -> Environment.merge(Environment.current(), []) end)
+    |> inherit(:env, fn -> Environment.merge(environment(opts[:sandbox]), []) end)
     |> check_session!()
   end
 
@@ -92,16 +94,35 @@ defmodule Linx.Command do
   end
 
   # As `System.cmd/3` looks for it: what is not absolute is looked up along PATH, also "./name".
-  defp find!(name) do
-    if Path.type(name) == :absolute do
-      name
-    else
-      case :os.find_executable(String.to_charlist(name)) do
-        false -> :erlang.error(:enoent)
-        path -> Environment.bytes(path, :file.native_name_encoding())
-      end
+  defp find!(name, sandbox) do
+    cond do
+      Path.type(name) == :absolute ->
+        name
+
+      root = Sandbox.root_directory(sandbox) ->
+        find_below!(root, name, Sandbox.environment(sandbox))
+
+      true ->
+        find!(name)
     end
   end
+
+  # The program is one of the sandbox's own.
+  defp find_below!(root, name, environment) do
+    case Lookup.resolve(name, environment["PATH"], "/", root) do
+      {:ok, found} -> found
+      {:error, _} -> :erlang.error(:enoent)
+    end
+  end
+
+  defp find!(name) do
+    case :os.find_executable(String.to_charlist(name)) do
+      false -> :erlang.error(:enoent)
+      path -> Environment.bytes(path, :file.native_name_encoding())
+    end
+  end
+
+  defp environment(sandbox), do: Sandbox.environment(sandbox) || Environment.current()
 
   # Not File.cwd!, which is wrong where the BEAM does not take names for UTF-8.
   defp cwd! do
@@ -125,8 +146,10 @@ defmodule Linx.Command do
     session(command, :cwd, absolute(path))
   end
 
-  defp option({:env, changes}, command),
-    do: session(command, :env, Environment.merge(Environment.current(), changes))
+  defp option({:env, changes}, command) do
+    environment = environment(command.session[:sandbox])
+    session(command, :env, Environment.merge(environment, changes))
+  end
 
   defp option({:arg0, name}, command) when is_binary(name) do
     no_nul!(name, "arg0")

@@ -13,7 +13,18 @@ defmodule Linx.Sandbox do
   """
 
   alias Linx.Process.Options.Values
-  alias Linx.Sandbox.{Files, Ids, Landlock, Limits, Part, Privileges, Surroundings, Verify}
+
+  alias Linx.Sandbox.{
+    Files,
+    Ids,
+    Landlock,
+    Limits,
+    Part,
+    Preset,
+    Privileges,
+    Surroundings,
+    Verify
+  }
 
   @parts [Ids, Surroundings, Files, Limits, Privileges, Landlock]
 
@@ -22,9 +33,22 @@ defmodule Linx.Sandbox do
 
   @type t :: %__MODULE__{namespaces: [atom], env: map | nil, parts: %{module => struct}}
 
-  @doc "A sandbox that confines nothing yet."
-  @spec new() :: t
-  def new, do: %__MODULE__{namespaces: [], env: nil, parts: Map.new(@parts, &{&1, &1.new()})}
+  @doc """
+  A sandbox to start from.
+
+    * `:none` - one that confines nothing but what every sandbox does: no capabilities, and no way to get any
+    * `:strict` - for code that nobody trusts: all namespaces, no network, nobody's ids, the system's programs to
+      read and run, 64 MiB in `/tmp` to write, the default filter, landlock
+    * `:container` - a root file system, given with `root/3`, as a container runtime runs it
+    * `:build` - the host's files to read, its network, and what is bound to be written
+
+  The guide `docs/sandbox.md` says what each has, and what it does not protect against.
+  """
+  @spec new(Preset.name()) :: t
+  def new(preset \\ :none) do
+    nothing = %__MODULE__{namespaces: [], env: nil, parts: Map.new(@parts, &{&1, &1.new()})}
+    Preset.apply_to(nothing, preset)
+  end
 
   @doc "Fresh namespaces, besides those that what else is asked for needs."
   @spec namespaces(t, term) :: t
@@ -391,6 +415,30 @@ defmodule Linx.Sandbox do
       end
     end
   end
+
+  @doc false
+  @spec environment(term) :: %{binary => binary} | nil
+  def environment(%__MODULE__{env: env}) when env != nil do
+    with {:ok, pairs} <- Values.env(env) do
+      Map.new(pairs, fn pair -> pair |> String.split("=", parts: 2) |> List.to_tuple() end)
+    else
+      # Whoever asks is told so with the request.
+      {:error, _} -> %{}
+    end
+  end
+
+  def environment(_none), do: nil
+
+  @doc false
+  @spec root_directory(term) :: Path.t() | nil
+  def root_directory(%__MODULE__{} = sandbox) do
+    case Map.fetch!(sandbox.parts, Files) do
+      %Files{root: {path, _options}} when is_binary(path) -> path
+      _other -> nil
+    end
+  end
+
+  def root_directory(_none), do: nil
 
   @doc false
   @spec files?(term) :: boolean

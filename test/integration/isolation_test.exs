@@ -29,7 +29,9 @@ defmodule Linx.Integration.IsolationTest do
 
   @tag :user_namespaces
   test "fresh namespaces, maps and filters are told" do
-    {session, pid} = parked(argv: @sleep, namespaces: [:user, :uts, :pid])
+    {session, pid} =
+      parked(argv: @sleep, namespaces: [:user, :uts, :pid], orphan_policy: {:kill, 0})
+
     %File.Stat{uid: uid, gid: gid} = File.stat!("/proc/self")
     :ok = Linx.User.setup_maps(pid, uid: [{0, uid, 1}], gid: [{0, gid, 1}], setgroups: :deny)
     {:ok, filter} = Linx.Seccomp.deny_list([:ptrace])

@@ -11,7 +11,7 @@ defmodule Linx.Run.Options do
   """
 
   alias Linx.Process.Options.Limits
-  alias Linx.Run.Values
+  alias Linx.Run.{Sandbox, Values}
 
   @namespaces Linx.Protocol.namespaces()
   @max_id 4_294_967_294
@@ -32,7 +32,8 @@ defmodule Linx.Run.Options do
             umask: nil,
             caps: :unchanged,
             seccomp: nil,
-            no_new_privs: false
+            no_new_privs: false,
+            sandbox: nil
 
   @type t :: %__MODULE__{
           command: [String.t()],
@@ -50,7 +51,8 @@ defmodule Linx.Run.Options do
           umask: 0..0o777 | nil,
           caps: :unchanged | {:drop | :keep, MapSet.t(atom)},
           seccomp: {:deny | :allow, [atom]} | nil,
-          no_new_privs: boolean
+          no_new_privs: boolean,
+          sandbox: Linx.Sandbox.t() | nil
         }
 
   # Each word with the field that it sets and how its value is read; a flag has no value.
@@ -74,17 +76,36 @@ defmodule Linx.Run.Options do
     "no-caps" => {:cap_keep, {:flag, []}},
     "seccomp-deny" => {:deny, :syscalls},
     "seccomp-allow" => {:allow, :syscalls},
-    "no-new-privs" => {:no_new_privs, {:flag, true}}
+    "no-new-privs" => {:no_new_privs, {:flag, true}},
+    "sandbox" => {:sandbox, :preset},
+    "root" => {:root, {:directory, read_only: true}},
+    "root-rw" => {:root, {:directory, read_only: false}},
+    "bind" => {:binds, {:bind, read_only: true}},
+    "bind-rw" => {:binds, {:bind, read_only: false}},
+    "tmpfs" => {:tmpfs, :tmpfs},
+    "hostname" => {:hostname, :name},
+    "user" => {:user, :id},
+    "group" => {:group, :id},
+    "memory" => {:limits, {:limit, :memory, :size}},
+    "pids" => {:limits, {:limit, :pids, {1, 4_194_304}}},
+    "cpu" => {:limits, {:limit, :cpu, :fraction}},
+    "time" => {:limits, {:limit, :time, {1, 4_294_967_295}}},
+    "readable" => {:readable, :paths},
+    "writable" => {:writable, :paths},
+    "executable" => {:executable, :paths}
   }
 
   # Given more than once, these add up; of the others the last one counts.
-  @lists [:env, :namespaces, :rlimits, :cpus, :cap_drop, :cap_keep, :deny, :allow]
+  @lists [:env, :namespaces, :rlimits, :cpus, :cap_drop, :cap_keep, :deny, :allow] ++
+           [:binds, :tmpfs, :limits, :readable, :writable, :executable]
 
   # An option of the left word with one of the right is a contradiction.
   @exclusive [
     {:cap_drop, :cap_keep, "--cap-drop excludes --cap-keep and --no-caps"},
     {:deny, :allow, "--seccomp-deny excludes --seccomp-allow"},
-    {:enter, :map_root, "--enter excludes --map-root: an entered namespace has its maps already"}
+    {:enter, :map_root, "--enter excludes --map-root: an entered namespace has its maps already"},
+    {:sandbox, :map_root, "--sandbox excludes --map-root: it has maps of its own (see --user)"},
+    {:sandbox, :enter, "--sandbox excludes --enter: who enters is where his target is"}
   ]
 
   @doc """
@@ -178,6 +199,7 @@ defmodule Linx.Run.Options do
       command: command,
       namespaces: Enum.uniq(namespaces),
       caps: caps(given),
+      sandbox: Sandbox.of(given),
       seccomp: seccomp(given)
     })
   end

@@ -8,7 +8,9 @@ defmodule Linx.Run.Runner do
   The calling process owns the session and the BEAM's terminal meanwhile.
   """
 
-  alias Linx.Run.{Checkpoint, Command, Input, Options, Outcome, StdinSocket, Terminal}
+  alias Linx.Command.Lookup
+  alias Linx.Run.{Checkpoint, Input, Options, Outcome, StdinSocket, Terminal}
+  alias Linx.Sandbox
 
   # How often the terminal is asked for its size. There is no SIGWINCH to be had before OTP 28.
   @size_interval_ms 250
@@ -35,10 +37,11 @@ defmodule Linx.Run.Runner do
     end
   end
 
-  defp find_command(%Options{command: [name | _], env: env, enter: target, cwd: cwd}) do
-    path = List.keyfind(Enum.reverse(env), "PATH", 0, {"PATH", System.get_env("PATH")})
-    root = if target, do: "/proc/#{target}/root", else: ""
-    Command.resolve(name, elem(path, 1), cwd || File.cwd!(), root)
+  defp find_command(%Options{command: [name | _], enter: target, cwd: cwd} = options) do
+    inherited = Sandbox.environment(options.sandbox) || System.get_env()
+    path = List.keyfind(Enum.reverse(options.env), "PATH", 0, {"PATH", inherited["PATH"]})
+    root = if target, do: "/proc/#{target}/root", else: Sandbox.root_directory(options.sandbox)
+    Lookup.resolve(name, elem(path, 1), cwd || File.cwd!(), root || "")
   end
 
   defp with_stdin(true, fun), do: fun.(:pty)
@@ -80,7 +83,7 @@ defmodule Linx.Run.Runner do
   def session_options(%Options{command: [_ | arguments]} = options, path, stdio) do
     given = [
       namespaces: if(options.namespaces != [], do: options.namespaces),
-      env: environment(options.env),
+      env: environment(options),
       cwd: options.cwd,
       uid: options.uid,
       gid: options.gid,
@@ -88,14 +91,19 @@ defmodule Linx.Run.Runner do
       nice: options.nice,
       cpus: if(options.cpus != [], do: options.cpus),
       umask: options.umask,
-      no_new_privs: if(options.no_new_privs, do: true)
+      no_new_privs: if(options.no_new_privs, do: true),
+      sandbox: options.sandbox
     ]
 
     [argv: [path | arguments], stdio: stdio] ++ Enum.reject(given, &match?({_, nil}, &1))
   end
 
-  defp environment([]), do: nil
-  defp environment(env), do: Map.merge(System.get_env(), Map.new(env))
+  # A sandbox may have an environment of its own.
+  defp environment(%Options{env: []}), do: nil
+
+  defp environment(%Options{env: env, sandbox: sandbox}) do
+    Map.merge(Sandbox.environment(sandbox) || System.get_env(), Map.new(env))
+  end
 
   defp loop(state) do
     receive do

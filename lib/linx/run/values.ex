@@ -12,6 +12,7 @@ defmodule Linx.Run.Values do
 
   alias Linx.Capabilities.Constants
   alias Linx.Process.Options.Limits
+  alias Linx.Sandbox.Preset
 
   @namespaces Linx.Protocol.namespaces()
 
@@ -26,10 +27,19 @@ defmodule Linx.Run.Values do
           | :rlimit
           | :cpus
           | :mode
+          | :preset
+          | :name
+          | :id
+          | :size
+          | :fraction
+          | :paths
+          | :tmpfs
+          | {:directory | :bind, keyword}
+          | {:limit, atom, kind}
 
   @doc "The value that a word stands for."
   @spec read(kind, String.t()) :: {:ok, term} | :error
-  def read({min, max}, value) do
+  def read({min, max}, value) when is_integer(min) do
     case Integer.parse(value) do
       {n, ""} when n in min..max -> if value == Integer.to_string(n), do: {:ok, n}, else: :error
       _ -> :error
@@ -91,6 +101,61 @@ defmodule Linx.Run.Values do
     end
   end
 
+  def read(:preset, value) do
+    case Enum.find(Preset.names(), &(Atom.to_string(&1) == value)) do
+      nil -> :error
+      name -> {:ok, name}
+    end
+  end
+
+  def read(kind, "") when kind in [:name, :id, :size, :paths], do: :error
+  def read(kind, value) when kind in [:name, :size], do: {:ok, value}
+
+  def read(:id, value) do
+    case Integer.parse(value) do
+      {id, ""} -> {:ok, id}
+      _ -> {:ok, value}
+    end
+  end
+
+  def read(:fraction, value) do
+    case Float.parse(value) do
+      {fraction, ""} when fraction > 0 -> {:ok, fraction}
+      _ -> :error
+    end
+  end
+
+  def read(:paths, value), do: {:ok, String.split(value, ",")}
+
+  def read(:tmpfs, value) do
+    case String.split(value, ":") do
+      ["/" <> _ = target] -> {:ok, [{target, []}]}
+      ["/" <> _ = target, size] when size != "" -> {:ok, [{target, size: size}]}
+      _ -> :error
+    end
+  end
+
+  def read({:directory, options}, "/" <> _ = path), do: {:ok, {path, options}}
+  def read({:directory, options}, path) when path != "", do: {:ok, {Path.expand(path), options}}
+  def read({:directory, _options}, ""), do: :error
+
+  def read({:bind, options}, value) do
+    case String.split(value, ":") do
+      [source] when source != "" ->
+        {:ok, [{Path.expand(source), Path.expand(source), options}]}
+
+      [source, "/" <> _ = target] when source != "" ->
+        {:ok, [{Path.expand(source), target, options}]}
+
+      _ ->
+        :error
+    end
+  end
+
+  def read({:limit, name, kind}, value) do
+    with {:ok, limit} <- read(kind, value), do: {:ok, [{name, limit}]}
+  end
+
   # Whether there is such a call is for the agent to say.
   def read(:syscalls, value) do
     convert_list(value, fn name ->
@@ -138,7 +203,7 @@ defmodule Linx.Run.Values do
 
   @doc "What the values of a kind look like, for people."
   @spec expected(kind) :: String.t()
-  def expected({min, max}), do: "#{min}..#{max}"
+  def expected({min, max}) when is_integer(min), do: "#{min}..#{max}"
   def expected(:path), do: "a directory"
   def expected(:variable), do: "NAME=VALUE"
   def expected(:namespaces), do: "a list such as user,mount of #{Enum.join(@namespaces, " ")}"
@@ -146,5 +211,15 @@ defmodule Linx.Run.Values do
   def expected(:rlimit), do: "a limit such as nofile=256 or core=0:unlimited"
   def expected(:cpus), do: "a list of CPUs such as 0,2-3"
   def expected(:mode), do: "an octal number such as 027"
+  def expected(:preset), do: "one of #{Enum.join(Preset.names(), ", ")}"
+  def expected(:name), do: "a name"
+  def expected(:id), do: "a name or a number"
+  def expected(:size), do: "bytes, or a number with k, m or g such as 256m"
+  def expected(:fraction), do: "a number of CPUs such as 0.5"
+  def expected(:paths), do: "paths separated by commas"
+  def expected(:tmpfs), do: "an absolute path, or one with a size such as /tmp:64m"
+  def expected({:directory, _options}), do: "a directory"
+  def expected({:bind, _options}), do: "a path, or two such as /srv/job:/work"
+  def expected({:limit, _name, kind}), do: expected(kind)
   def expected(:syscalls), do: "a list of system calls such as ptrace,mount"
 end

@@ -105,7 +105,7 @@ defmodule Linx.Sandbox.Verify do
   defp compare(:mounts, _mounts, %{mounts: :unknown}), do: [{:mounts, :seen, :unknown}]
 
   defp compare(:mounts, mounts, isolation),
-    do: Enum.flat_map(mounts, &mount(&1, isolation.mounts))
+    do: Enum.flat_map(mounts, &mount(&1, isolation))
 
   defp compare(_other, _asked, _isolation), do: []
 
@@ -145,17 +145,22 @@ defmodule Linx.Sandbox.Verify do
   defp capabilities(%{capabilities: :unknown}, _set), do: :unknown
   defp capabilities(%{capabilities: state}, set), do: Map.fetch!(state, set)
 
-  # The last one at a place is what is seen there.
-  defp mount(%{target: target} = asked, mounts) do
-    found = mounts |> Enum.reverse() |> Enum.find(&(&1.target == target))
+  # A directory is made and nothing mounted. What is not there need not be hidden. The last one at a
+  # place is what is seen.
+  defp mount(%{kind: :dir}, _isolation), do: []
+
+  defp mount(%{target: target, kind: kind} = asked, isolation) do
+    found = isolation.mounts |> Enum.reverse() |> Enum.find(&(&1.target == target))
     wanted = for {key, option} <- @mount_options, asked[key] == true, do: option
+    wanted = if kind == :read_only, do: ["ro" | wanted], else: wanted
 
     cond do
-      found == nil -> [{{:mount, target}, asked.kind, :none}]
+      found == nil and kind in [:mask, :read_only] and not there?(isolation.pid, target) -> []
+      found == nil -> [{{:mount, target}, kind, :none}]
       wanted -- found.options != [] -> [{{:mount, target}, wanted, found.options}]
       true -> []
     end
   end
 
-  defp mount(_other, _mounts), do: []
+  defp there?(pid, path), do: match?({:ok, _}, File.lstat("/proc/#{pid}/root#{path}"))
 end

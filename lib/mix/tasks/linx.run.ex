@@ -30,6 +30,15 @@ defmodule Mix.Tasks.Linx.Run do
     * `--seccomp-deny LIST` - these system calls fail with EPERM, such as `ptrace,mount`
     * `--seccomp-allow LIST` - any other system call kills the workload; the list needs `execve`
       and what the program and its loader use
+    * `--sandbox NAME` - start from a preset of `Linx.Sandbox`: strict, container or build
+    * `--root DIR`, `--root-rw DIR` - the root file system, read-only or not
+    * `--bind SRC[:DST]`, `--bind-rw SRC[:DST]` - show a path of the host inside, read-only or not
+    * `--tmpfs DIR[:SIZE]` - an empty file system in memory, such as `/tmp:64m`
+    * `--hostname NAME`; `--user U`, `--group G` - names of the host or numbers, for the workload's ids
+    * `--memory SIZE`, `--pids N`, `--cpu N` - limits of cgroups, such as `256m`, `64`, `0.5`
+    * `--time MS` - end the command after that long
+    * `--readable PATHS`, `--writable PATHS`, `--executable PATHS` - allow these, by landlock, and
+      nothing else
     * `--no-new-privs` - no exec raises privileges (a seccomp filter implies it)
     * `--pty`, `--no-pty` - with or without a terminal of its own; with one if stdin and stdout
       are terminals

@@ -1,8 +1,8 @@
-defmodule Linx.Run.Command do
+defmodule Linx.Command.Lookup do
   @moduledoc """
   Finds a command as a shell would, in the root that the workload will have.
 
-      iex> Linx.Run.Command.resolve("./serve", "/usr/bin:/bin", "/srv")
+      iex> Linx.Command.Lookup.resolve("./serve", "/usr/bin:/bin", "/srv")
       {:ok, "/srv/serve"}
   """
 
@@ -15,7 +15,7 @@ defmodule Linx.Run.Command do
   the directories of a PATH below a root: `""`, or the `/proc/PID/root` of a process that is to be
   entered.
 
-      iex> Linx.Run.Command.resolve("no-such-command", "/nowhere", "/")
+      iex> Linx.Command.Lookup.resolve("no-such-command", "/nowhere", "/")
       {:error, {:no_such_command, "no-such-command"}}
   """
   @spec resolve(String.t(), String.t() | nil, Path.t(), Path.t()) ::
