@@ -277,7 +277,7 @@ defmodule Linx.Sandbox do
   @doc """
   Shows a file or directory of the host at `target`, or at the same path.
 
-  The source is what the host has there, whatever is mounted in the sandbox. The target is looked up in the
+  The source is what the host has there, links followed, whatever is mounted in the sandbox. The target is looked up in the
   sandbox's root: a link that leads out of it is an error. One that is missing is made; but not in the host's
   own directories where they are the root.
 

@@ -1,0 +1,170 @@
+#include "mount_steps.h"
+
+#include <doctest/doctest.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <fstream>
+#include <functional>
+#include <string>
+
+#include "mounts.h"
+#include "test_process.h"
+
+namespace linx {
+namespace {
+
+Mount MountOf(MountKind kind, const std::string& target, const std::string& source = {}) {
+  Mount mount;
+  mount.kind = kind;
+  mount.source = source;
+  mount.target = target;
+  mount.mode = 0755;
+  return mount;
+}
+
+Mounts OnTmpfs(std::vector<Mount> mounts) {
+  Mounts all;
+  all.root = MountOf(MountKind::tmpfs, {});
+  all.mounts = std::move(mounts);
+  return all;
+}
+
+// Writes the maps of the namespace that the process made: its own ids become 0.
+bool MapOwnIds(uid_t uid, gid_t gid) {
+  const auto write = [](const char* file, const std::string& text) {
+    return static_cast<bool>(std::ofstream(file) << text << std::flush);
+  };
+  return write("/proc/self/setgroups", "deny") &&
+         write("/proc/self/uid_map", "0 " + std::to_string(uid) + " 1") &&
+         write("/proc/self/gid_map", "0 " + std::to_string(gid) + " 1");
+}
+
+// What `look` answers in a process that has these mounts. Above 100: the answer is another.
+int Inside(const Mounts& mounts, const std::function<int(long, const MountFailure&)>& look) {
+  Region region;
+  if (!region.Ensure(SizeOf(mounts))) return 101;
+  const ChildMounts plan = Copy(mounts, true, &region);
+  return test::ForkProcess([&] {
+           const uid_t uid = geteuid();
+           const gid_t gid = getegid();
+           if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || !MapOwnIds(uid, gid)) return 102;
+           umask(077);
+           MountFailure failed;
+           const long rc = MakeMounts(plan, &failed);
+           return umask(0) == 077 ? look(rc, failed) : 103;
+         })
+      .ExitCode();
+}
+
+mode_t ModeOf(const char* path) {
+  struct stat about;
+  return stat(path, &about) < 0 ? 0 : about.st_mode;
+}
+
+struct Directory {
+  Directory() {
+    char name[] = "/tmp/linx_mounts_XXXXXX";
+    if (mkdtemp(name) == nullptr) std::abort();
+    path = name;
+  }
+  ~Directory() {
+    for (const char* name : {"/link", "/file"}) unlink((path + name).c_str());
+    rmdir(path.c_str());
+  }
+  std::string path;
+};
+
+TEST_CASE("a root of its own has what was asked for and nothing else") {
+  if (!test::HasUserNamespaces()) return;
+  Mount file = MountOf(MountKind::file, "etc/motd");
+  file.content = std::string("a\0b", 3);
+  file.mode = 0640;
+  file.attributes = MOUNT_ATTR_RDONLY;
+  Mount dir = MountOf(MountKind::dir, "a/b/c");
+  dir.mode = 01777;
+  Mount tmpfs = MountOf(MountKind::tmpfs, "a/b/d");
+  tmpfs.options = {{"mode", "700"}, {"size", "4096"}};
+  Mounts mounts = OnTmpfs({file, dir, tmpfs, MountOf(MountKind::mask, "nothing/here"),
+                           MountOf(MountKind::mask, "etc/motd")});
+  mounts.root->attributes = MOUNT_ATTR_RDONLY;
+  const int answer = Inside(mounts, [](long rc, const MountFailure&) {
+    if (rc != 0) return 1;
+    if (ModeOf("/a/b") != (S_IFDIR | 0755)) return 2;
+    if (ModeOf("/a/b/c") != (S_IFDIR | 01777)) return 3;
+    if (ModeOf("/a/b/d") != (S_IFDIR | 0700)) return 4;
+    if (mkdir("/x", 0755) == 0 || errno != EROFS) return 5;
+    if (!S_ISCHR(ModeOf("/etc/motd"))) return 6;
+    if (ModeOf("/tmp") != 0 || ModeOf("/nothing") != 0) return 7;
+    return test::ReadLink("/proc/self/cwd").empty() ? 0 : 8;
+  });
+  CHECK(answer == 0);
+}
+
+TEST_CASE("a bind shows the host's file, which is looked up before anything is covered") {
+  if (!test::HasUserNamespaces()) return;
+  const Directory host;
+  std::ofstream(host.path + "/file") << "the host's";
+  Mount bind = MountOf(MountKind::bind, "below/here", host.path + "/file");
+  bind.attributes = MOUNT_ATTR_RDONLY;
+  const Mounts mounts = OnTmpfs({MountOf(MountKind::tmpfs, "tmp"), bind});
+  const int answer = Inside(mounts, [](long rc, const MountFailure&) {
+    if (rc != 0) return 1;
+    if (test::ReadFile("/below/here") != "the host's") return 2;
+    return open("/below/here", O_WRONLY) < 0 && errno == EROFS ? 0 : 3;
+  });
+  CHECK(answer == 0);
+}
+
+TEST_CASE("what fails is told by stage and element, and nothing is made") {
+  if (!test::HasUserNamespaces()) return;
+  const Directory host;
+  REQUIRE(symlink("/etc", (host.path + "/link").c_str()) == 0);
+  Mounts mounts;
+  mounts.root = MountOf(MountKind::bind, {}, host.path);
+  mounts.mounts = {MountOf(MountKind::mask, "file"), MountOf(MountKind::tmpfs, "link/below")};
+  const auto fails_with = [](Stage stage, int32_t element, long code) {
+    return [=](long rc, const MountFailure& failed) {
+      if (failed.stage != stage) return 1;
+      return failed.element == element && rc == code ? 0 : 2;
+    };
+  };
+  CHECK(Inside(mounts, fails_with(Stage::mount, 1, -EXDEV)) == 0);
+  mounts.mounts = {MountOf(MountKind::bind, "file", host.path + "/missing")};
+  CHECK(Inside(mounts, fails_with(Stage::mount, 0, -ENOENT)) == 0);
+  mounts.root->source = host.path + "/missing";
+  CHECK(Inside(mounts, fails_with(Stage::root, 0, -ENOENT)) == 0);
+  // In the host's own directories nothing is made.
+  mounts.root.reset();
+  mounts.mounts = {MountOf(MountKind::dir, host.path.substr(1) + "/file")};
+  CHECK(Inside(mounts, fails_with(Stage::mount, 0, -ENOENT)) == 0);
+  CHECK(ModeOf((host.path + "/file").c_str()) == 0);
+}
+
+TEST_CASE("many mounts and a long path are no more than the plan says") {
+  if (!test::HasUserNamespaces()) return;
+  std::string deep = "a";
+  while (deep.size() < 3000) deep += "/" + std::string(100, 'b');
+  std::vector<Mount> list = {MountOf(MountKind::dir, deep)};
+  for (int i = 0; i < 200; ++i) {
+    Mount file = MountOf(MountKind::file, "files/" + std::to_string(i));
+    file.content = std::to_string(i);
+    list.push_back(file);
+  }
+  const int answer = Inside(OnTmpfs(list), [&](long rc, const MountFailure&) {
+    if (rc != 0) return 1;
+    if (test::ReadFile("/files/0") != "0" || test::ReadFile("/files/199") != "199") return 2;
+    return S_ISDIR(ModeOf(("/" + deep).c_str())) ? 0 : 3;
+  });
+  CHECK(answer == 0);
+}
+
+TEST_CASE("without mounts nothing is done") {
+  MountFailure failed;
+  CHECK(MakeMounts(ChildMounts(), &failed) == 0);
+}
+
+}  // namespace
+}  // namespace linx
