@@ -7,7 +7,7 @@ defmodule Linx.SandboxLandlockTest do
   alias Linx.Sandbox
   alias Linx.Sandbox.Landlock
 
-  @context %{mode: :spawn, namespaces: [], uid: 0, gid: 0}
+  @context %{mode: :spawn, namespaces: [], uid: 0, gid: 0, writable: []}
 
   defp request(change) do
     change.(Sandbox.new()).parts |> Map.fetch!(Landlock) |> Landlock.request(@context)

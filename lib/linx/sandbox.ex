@@ -463,7 +463,8 @@ defmodule Linx.Sandbox do
   @spec request(t, :spawn | :enter) :: {:ok, map} | Part.error()
   def request(%__MODULE__{} = sandbox, mode) do
     with {:ok, namespaces} <- all_namespaces(sandbox), {:ok, env} <- env(sandbox) do
-      context = Map.merge(%{mode: mode, namespaces: namespaces}, user())
+      writable = Files.writable(Map.fetch!(sandbox.parts, Files))
+      context = Map.merge(%{mode: mode, namespaces: namespaces, writable: writable}, user())
       first = mode |> first(namespaces) |> put_env(env)
 
       Enum.reduce_while(@parts, {:ok, first}, fn part, {:ok, request} ->

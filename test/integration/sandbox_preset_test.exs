@@ -95,7 +95,6 @@ defmodule Linx.Integration.SandboxPresetTest do
       sandbox =
         Sandbox.new(:strict)
         |> Sandbox.bind(dir, "/work", read_only: false)
-        |> Sandbox.writable("/work")
         |> Sandbox.limit(nofile: 64)
 
       script = "cat /work/in; echo made > /work/out; ulimit -n"

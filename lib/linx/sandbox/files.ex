@@ -90,6 +90,18 @@ defmodule Linx.Sandbox.Files do
   def namespaces(%__MODULE__{mounts: mounts}),
     do: [:mount | for({kind, _, _} <- mounts, name = @needs[kind], do: name)]
 
+  @doc "Where something is mounted that may be written: binds, overlays and file systems in memory."
+  @spec writable(t) :: [Path.t()]
+  def writable(%__MODULE__{mounts: mounts}) do
+    for {kind, target, options} <- Enum.reverse(mounts),
+        kind in [:bind, :tmpfs, :overlay],
+        path?(target) and Keyword.keyword?(options),
+        options = Keyword.merge(Map.fetch!(@mounts, kind), options),
+        options[:read_only] == false,
+        kind != :overlay or options[:upper] != nil,
+        do: target
+  end
+
   @impl Part
   def request(%__MODULE__{root: nil, mounts: []}, _context), do: {:ok, %{}}
   def request(_files, %{mode: :enter}), do: bad(:mounts, :enter)

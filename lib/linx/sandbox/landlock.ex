@@ -3,7 +3,7 @@ defmodule Linx.Sandbox.Landlock do
   Which files, TCP ports and processes the workload can get at, by landlock(7).
 
       iex> alias Linx.Sandbox.Landlock
-      iex> context = %{mode: :spawn, namespaces: [], uid: 0, gid: 0}
+      iex> context = %{mode: :spawn, namespaces: [], uid: 0, gid: 0, writable: []}
       iex> rules = %{Landlock.new() | connect: [443], scopes: [:signal]}
       iex> Landlock.request(rules, context)
       {:ok,
@@ -15,7 +15,8 @@ defmodule Linx.Sandbox.Landlock do
          }
        }}
 
-  One path that is named denies every other one all access; so it is with ports to bind and with
+  One path that is named denies every other one all access, but for binds, overlays and file systems in
+  memory that are mounted to be written; so it is with ports to bind and with
   ports to connect to, each by itself. Files that are open already, the workload's stdio above all, are
   not restricted, nor is looking a path up, stat(2) or chdir(2).
   """
@@ -62,8 +63,8 @@ defmodule Linx.Sandbox.Landlock do
   def namespaces(%__MODULE__{}), do: []
 
   @impl true
-  def request(%__MODULE__{} = wanted, _context) do
-    with {:ok, paths} <- paths(Enum.reverse(wanted.paths), []),
+  def request(%__MODULE__{} = wanted, context) do
+    with {:ok, paths} <- paths(Enum.reverse(wanted.paths) ++ mounted(wanted, context), []),
          {:ok, bind} <- ports(:tcp_bind, wanted.bind, :bind_tcp),
          {:ok, connect} <- ports(:tcp_connect, wanted.connect, :connect_tcp),
          {:ok, scopes} <- scopes(wanted.scopes),
@@ -79,6 +80,11 @@ defmodule Linx.Sandbox.Landlock do
       {:ok, keys(rules, best_effort)}
     end
   end
+
+  # What was mounted to be written is to be written.
+  defp mounted(%{paths: []}, _context), do: []
+  defp mounted(_wanted, %{writable: []}), do: []
+  defp mounted(_wanted, %{writable: targets}), do: [{:writable, targets, @write}]
 
   defp keys(rules, best_effort) do
     case for {key, [_ | _] = list} <- rules, into: %{}, do: {key, list} do

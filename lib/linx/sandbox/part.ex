@@ -12,12 +12,14 @@ defmodule Linx.Sandbox.Part do
     * `mode` - whether it is spawned or enters another's namespaces
     * `namespaces` - the fresh ones that it has
     * `uid`, `gid` - whom the agent runs as
+    * `writable` - where something is mounted that may be written
   """
   @type context :: %{
           mode: :spawn | :enter,
           namespaces: [atom],
           uid: non_neg_integer,
-          gid: non_neg_integer
+          gid: non_neg_integer,
+          writable: [Path.t()]
         }
 
   @typedoc "What was asked for, and the term that does not fit it."

@@ -51,7 +51,7 @@ defmodule Linx.Sandbox.Preset do
     |> Sandbox.capabilities(:none)
     |> Sandbox.seccomp(:default)
     |> Sandbox.executable(["/"])
-    |> Sandbox.writable(["/tmp", "/dev/shm"])
+    |> Sandbox.writable("/dev/shm")
     |> Sandbox.access("/dev", [:read_file, :write_file, :read_dir, :ioctl_dev])
     |> Sandbox.scope([:abstract_unix_socket, :signal])
   end
