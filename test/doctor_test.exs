@@ -31,6 +31,7 @@ defmodule Linx.DoctorTest do
       hostname: :ok,
       loopback: :ok,
       time_offsets: :ok,
+      files: %{root: :ok, proc: :ok, dev: :ok, overlay: :ok},
       cgroup_limits: :ok,
       namespaces: @all,
       sysctls:
@@ -135,6 +136,22 @@ defmodule Linx.DoctorTest do
     assert %{status: :warn} = check(report(kernel: "5.4.0-150-generic"), "kernel")
     assert %{status: :pass} = check(report(kernel: "5.10.0"), "kernel")
     assert %{status: :fail} = check(report(kernel: "unknown"), "kernel")
+  end
+
+  test "file systems: what each of them takes" do
+    works = report().files
+
+    for {what, name, errno, stage, words} <- [
+          {:root, "root", 38, :propagation, "5.12"},
+          {:root, "root", 22, :pivot_root, "chroot"},
+          {:proc, "proc with subset=pid", 1, :mount, "systempaths=unconfined"},
+          {:overlay, "overlay", 19, :mount, "modprobe overlay"},
+          {:dev, "dev", 2, :mount, "namespaces and capabilities"}
+        ] do
+      report = ordinary_user(files: %{works | what => {:error, errno, stage}})
+      assert %{status: :warn, fix: fix} = check(report, name)
+      assert fix =~ words
+    end
   end
 
   test "limits of cgroups: what is in the way is what is to be changed" do

@@ -9,7 +9,7 @@ defmodule Linx.Doctor do
   `Linx.Doctor.Report`, however it was come by, and touches nothing.
   """
 
-  alias Linx.Doctor.{Agent, Check, Host, Namespaces, Probe, Report, Sandbox, Surroundings}
+  alias Linx.Doctor.{Agent, Check, Files, Host, Namespaces, Probe, Report, Sandbox, Surroundings}
 
   @doc """
   Looks at this machine, trying out what can be tried, and judges it.
@@ -25,7 +25,9 @@ defmodule Linx.Doctor do
     [Agent.check(report)] ++
       Host.kernel_checks(report) ++
       Namespaces.checks(report) ++
-      Sandbox.checks(report) ++ Surroundings.checks(report) ++ Host.resource_checks(report)
+      Sandbox.checks(report) ++
+      Surroundings.checks(report) ++
+      Files.checks(report) ++ Host.resource_checks(report)
   end
 
   @doc """

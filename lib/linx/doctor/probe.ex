@@ -40,6 +40,7 @@ defmodule Linx.Doctor.Probe do
       hostname: in_fresh(uid, agent, :uts, %{hostname: "linx"}),
       loopback: in_fresh(uid, agent, :net, %{loopback: true}),
       time_offsets: in_fresh(uid, agent, :time, %{time_offsets: {0, 1_000_000_000}}),
+      files: files(uid, agent),
       cgroup_limits: try_with(agent, &Trial.request(&1, %{cgroup_controls: cgroup_limits()})),
       namespaces: namespaces(),
       sysctls: sysctls(),
@@ -68,6 +69,30 @@ defmodule Linx.Doctor.Probe do
   defp in_fresh(uid, agent, namespace, keys) do
     namespaces = if uid == 0, do: [namespace], else: [:user, namespace]
     try_with(agent, &Trial.request(&1, Map.put(keys, :namespaces, namespaces)))
+  end
+
+  # With an id that is mapped: what nobody owns cannot be made.
+  defp files(uid, agent) do
+    %File.Stat{gid: gid} = File.stat!("/proc/self")
+    maps = %{uid_map: [{0, uid, 1}], gid_map: [{0, gid, 1}]}
+
+    {namespaces, keys} =
+      if uid == 0, do: {[:mount, :pid], %{}}, else: {[:user, :mount, :pid], maps}
+
+    keys = Map.merge(keys, %{namespaces: namespaces, root: %{kind: :host}})
+
+    for {what, mounts} <- file_systems(), into: %{} do
+      {what, try_with(agent, &Trial.request(&1, Map.put(keys, :mounts, mounts)))}
+    end
+  end
+
+  defp file_systems do
+    %{
+      root: [],
+      proc: [%{kind: :proc, target: "/proc", subset: :pid}],
+      dev: [%{kind: :dev, target: "/dev"}],
+      overlay: [%{kind: :overlay, target: "/tmp", lower: ["/etc", "/usr"]}]
+    }
   end
 
   defp cgroup_limits do

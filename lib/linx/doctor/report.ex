@@ -14,6 +14,8 @@ defmodule Linx.Doctor.Report do
     * `:id_maps`, `:hostname`, `:loopback`, `:time_offsets` - outcome of starting a program with the
       caller's own rights and ranges of ids mapped, a host name, a loopback interface and clocks of
       its own
+    * `:files` - outcome by what of starting a program with a root of its own, and with a proc, dev
+      and overlay mounted in it
     * `:cgroup_limits` - outcome of starting a program with its memory, processes and CPU limited
     * `:namespaces` - namespaces the kernel was built with
     * `:sysctls` - integer by path below `/proc/sys`; absent where the kernel has none
@@ -54,6 +56,7 @@ defmodule Linx.Doctor.Report do
           hostname: outcome,
           loopback: outcome,
           time_offsets: outcome,
+          files: %{(:root | :proc | :dev | :overlay) => outcome},
           cgroup_limits: outcome,
           namespaces: [namespace],
           sysctls: %{String.t() => integer},
@@ -82,6 +85,7 @@ defmodule Linx.Doctor.Report do
     :hostname,
     :loopback,
     :time_offsets,
+    :files,
     :cgroup_limits,
     :namespaces,
     :sysctls,
