@@ -104,6 +104,7 @@ bool ReadSubset(TermReader& reader) {
   return reader.ReadName(&word) && word == Value::pid_;
 }
 
+// To a tmpfs 0 means that there is no limit.
 bool ReadField(TermReader& reader, Value word, Fields* out) {
   switch (word) {
     case Value::kind_:
@@ -123,11 +124,11 @@ bool ReadField(TermReader& reader, Value word, Fields* out) {
     case Value::recursive_:
       return reader.ReadBool(&out->mount.recursive);
     case Value::size_:
-      return reader.ReadUint(INT64_MAX, &out->size);
+      return reader.ReadUint(INT64_MAX, &out->size) && out->size > 0;
     case Value::mode_:
       return reader.ReadUint(kMaxMode, &out->mode);
     case Value::nr_inodes_:
-      return reader.ReadUint(INT64_MAX, &out->nr_inodes);
+      return reader.ReadUint(INT64_MAX, &out->nr_inodes) && out->nr_inodes > 0;
     case Value::lower_:
       return ReadLower(reader, &out->lower) && !out->lower.empty();
     case Value::upper_:

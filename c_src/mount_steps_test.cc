@@ -1,7 +1,9 @@
 #include "mount_steps.h"
 
 #include <doctest/doctest.h>
+#include <linux/filter.h>
 #include <linux/mount.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/stat.h>
 
@@ -11,6 +13,7 @@
 #include <string>
 
 #include "mounts.h"
+#include "test_channel.h"
 #include "test_process.h"
 
 namespace linx {
@@ -42,8 +45,20 @@ bool MapOwnIds(uid_t uid, gid_t gid) {
          write("/proc/self/gid_map", "0 " + std::to_string(gid) + " 1");
 }
 
-// What `look` answers in a process that has these mounts. Above 100: the answer is another.
-int Inside(const Mounts& mounts, const std::function<int(long, const MountFailure&)>& look) {
+// From now on the call is one that this kernel does not have.
+bool Refuse(long call) {
+  const std::string program = test::ReturnOn(call, SECCOMP_RET_ERRNO | ENOSYS);
+  struct sock_fprog filter = {};
+  filter.len = static_cast<unsigned short>(program.size() / 8);
+  filter.filter = reinterpret_cast<struct sock_filter*>(const_cast<char*>(program.data()));
+  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0;
+}
+
+// What `look` answers in a process that has these mounts; `before` comes ahead of them. Above 100:
+// it did not get that far.
+int Inside(
+    const Mounts& mounts, const std::function<int(long, const MountFailure&)>& look,
+    const std::function<bool()>& before = [] { return true; }) {
   Region region;
   if (!region.Ensure(SizeOf(mounts))) return 101;
   const ChildMounts plan = Copy(mounts, true, &region);
@@ -51,6 +66,7 @@ int Inside(const Mounts& mounts, const std::function<int(long, const MountFailur
            const uid_t uid = geteuid();
            const gid_t gid = getegid();
            if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || !MapOwnIds(uid, gid)) return 102;
+           if (!before()) return 104;
            umask(077);
            MountFailure failed;
            const long rc = MakeMounts(plan, &failed);
@@ -159,6 +175,51 @@ TEST_CASE("many mounts and a long path are no more than the plan says") {
     return S_ISDIR(ModeOf(("/" + deep).c_str())) ? 0 : 3;
   });
   CHECK(answer == 0);
+}
+
+TEST_CASE("each call that the kernel refuses is told with its stage") {
+  if (!test::HasUserNamespaces()) return;
+  Mount file = MountOf(MountKind::file, "file");
+  file.content = "content";
+  Mounts mounts = OnTmpfs({MountOf(MountKind::bind, "passwd", "/etc/passwd"), file,
+                           MountOf(MountKind::dir, "dir"), MountOf(MountKind::dev, "dev"),
+                           MountOf(MountKind::mask, "passwd")});
+  mounts.root->attributes = MOUNT_ATTR_RDONLY;
+  const struct {
+    long call;
+    Stage stage;
+    int32_t element;
+  } cases[] = {
+      {SYS_mount_setattr, Stage::propagation, 0},
+      {SYS_open_tree, Stage::mount, 0},
+      {SYS_fsopen, Stage::root, 0},
+      {SYS_fsconfig, Stage::root, 0},
+      {SYS_fsmount, Stage::root, 0},
+      {SYS_move_mount, Stage::root, 0},
+      {SYS_openat, Stage::mount, 1},
+      {SYS_write, Stage::mount, 1},
+      {SYS_umount2, Stage::mount, 1},
+      {SYS_statx, Stage::mount, 0},
+      {SYS_openat2, Stage::mount, 0},
+      {SYS_mkdirat, Stage::mount, 2},
+      {SYS_pivot_root, Stage::pivot_root, 0},
+      {SYS_chdir, Stage::pivot_root, 0},
+  };
+  for (const auto& one : cases) {
+    CAPTURE(one.call);
+    const auto refuse = [&] { return Refuse(one.call); };
+    const auto look = [&](long rc, const MountFailure& failed) {
+      if (rc != -ENOSYS) return 1;
+      if (failed.stage != one.stage) return 2;
+      return one.stage != Stage::mount || failed.element == one.element ? 0 : 3;
+    };
+    CHECK(Inside(mounts, look, refuse) == 0);
+  }
+  // The device, the directories and the links of a /dev are its parts.
+  const auto part = [](long rc, const MountFailure& failed) {
+    return rc == -ENOSYS && failed.element == (3 | 9 << kMountPartShift) ? 0 : 1;
+  };
+  CHECK(Inside(mounts, part, [] { return Refuse(SYS_symlinkat); }) == 0);
 }
 
 TEST_CASE("without mounts nothing is done") {

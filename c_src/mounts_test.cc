@@ -125,6 +125,8 @@ TEST_CASE("a mount has all that it needs and nothing else") {
   CHECK_FALSE(TakesMount({At("/a"), From("/b")}));
   CHECK_FALSE(TakesMount({Kind("dev"), At("/dev"), {Atom("nodev"), Atom("false")}}));
   CHECK_FALSE(TakesMount({Kind("proc"), At("/proc"), {Atom("hidepid"), Uint(3)}}));
+  CHECK_FALSE(TakesMount({Kind("tmpfs"), At("/a"), {Atom("size"), Uint(0)}}));
+  CHECK_FALSE(TakesMount({Kind("tmpfs"), At("/a"), {Atom("nr_inodes"), Uint(0)}}));
   CHECK_FALSE(TakesMount({Kind("dir"), At("/a"), {Atom("mode"), Uint(010000)}}));
   CHECK_FALSE(TakesMount({Kind("dir"), At("/a"), At("/b")}));
   CHECK_FALSE(
