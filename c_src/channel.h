@@ -40,6 +40,7 @@ struct Order {
   uint32_t given;    // cap_set_thread: which masks are given, 1 << index; the others stay
   uint32_t try_now;  // filter: 1 to try it at once
   uint64_t mask[3];  // cap_*, securebits: the mask, or effective, permitted, inheritable
+  uint32_t notify;   // filter: 1 where it has calls notified
 };
 
 // Child, init or enter helper to agent.
@@ -50,6 +51,7 @@ struct Report {
     init_launched,  // helper: the init exists; its pidfd comes with the message
     launched,       // init, helper: the workload exists; its pidfd comes with the message
     ended,          // init: the workload's end, sent when nothing of the session is left
+    listening,      // child: its filter is in force; the listener comes with the message
   };
   Kind kind;
   Stage stage;         // failed

@@ -1,6 +1,10 @@
 #include "checkpoint.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+
 #include <cerrno>
+#include <cstring>
 
 #include "capabilities.h"
 #include "seccomp_rules.h"
@@ -11,6 +15,20 @@ namespace {
 std::string Record(const Order& order, const std::string& body = {}) {
   std::string record(reinterpret_cast<const char*>(&order), sizeof(order));
   return record += body;
+}
+
+// Whether a program may answer that somebody else is to be asked.
+bool Notifies(const std::string& bpf) {
+  for (size_t at = 0; at + sizeof(struct sock_filter) <= bpf.size();
+       at += sizeof(struct sock_filter)) {
+    struct sock_filter instruction;
+    std::memcpy(&instruction, bpf.data() + at, sizeof(instruction));
+    if (instruction.code == (BPF_RET | BPF_K) &&
+        (instruction.k & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_USER_NOTIF) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // The stage that a refused restriction fails at; nothing for any other command.
@@ -57,7 +75,7 @@ Checkpoint::Ordered Checkpoint::TakeCaps(Order order) {
 }
 
 Checkpoint::Ordered Checkpoint::Take(const CapDropBounding& caps) {
-  return TakeCaps({Order::Kind::cap_drop_bounding, 0, 0, 0, {caps.mask}});
+  return TakeCaps({Order::Kind::cap_drop_bounding, 0, 0, 0, {caps.mask}, 0});
 }
 
 Checkpoint::Ordered Checkpoint::Take(const CapSetThread& caps) {
@@ -65,7 +83,7 @@ Checkpoint::Ordered Checkpoint::Take(const CapSetThread& caps) {
 }
 
 Checkpoint::Ordered Checkpoint::Take(const CapSetSome& caps) {
-  Order order = {Order::Kind::cap_set_thread, 0, 0, 0, {}};
+  Order order = {Order::Kind::cap_set_thread, 0, 0, 0, {}, 0};
   const std::optional<uint64_t> sets[] = {caps.effective, caps.permitted, caps.inheritable};
   for (size_t i = 0; i < 3; ++i) {
     if (!sets[i]) continue;
@@ -76,20 +94,26 @@ Checkpoint::Ordered Checkpoint::Take(const CapSetSome& caps) {
 }
 
 Checkpoint::Ordered Checkpoint::Take(const CapSetAmbient& caps) {
-  return TakeCaps({Order::Kind::cap_set_ambient, 0, 0, 0, {caps.mask}});
+  return TakeCaps({Order::Kind::cap_set_ambient, 0, 0, 0, {caps.mask}, 0});
 }
 
 Checkpoint::Ordered Checkpoint::Take(const SetSecurebits& bits) {
-  return TakeCaps({Order::Kind::securebits, 0, 0, 0, {bits.bits}});
+  return TakeCaps({Order::Kind::securebits, 0, 0, 0, {bits.bits}, 0});
 }
 
 Checkpoint::Ordered Checkpoint::TakeFilter(const std::string& bpf) {
   if (filters_ == kMaxFilters) return Refusal{ENOBUFS, {}};
-  ++filters_;
   Order order = {};
   order.kind = Order::Kind::filter;
   order.size = static_cast<uint32_t>(bpf.size());
   order.try_now = waits_ ? 1 : 0;
+  if (Notifies(bpf)) {
+    // The kernel lets a process have one listener.
+    if (notifies_) return Refusal{EBUSY, "a filter with :notify is there already"};
+    notifies_ = true;
+    order.notify = 1;
+  }
+  ++filters_;
   return Record(order, bpf);
 }
 

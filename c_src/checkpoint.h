@@ -66,6 +66,7 @@ class Checkpoint {
   const bool fail_closed_, waits_;
   bool passed_ = false;
   size_t cap_orders_ = 0, filters_ = 0;
+  bool notifies_ = false;
   std::optional<Error> closed_;
 };
 

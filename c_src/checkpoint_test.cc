@@ -70,6 +70,16 @@ TEST_CASE("a filter's program follows its order") {
   CHECK(std::get<std::string>(ordered).substr(sizeof(Order)) == kAllow);
 }
 
+TEST_CASE("a session has one filter that has calls notified") {
+  // BPF_RET | BPF_K with SECCOMP_RET_USER_NOTIF, after an instruction that is not.
+  const std::string notify = kAllow + std::string("\x06\0\0\0\0\0\xc0\x7f", 8);
+  Checkpoint checkpoint(false);
+  CHECK(OrderOf(checkpoint.Take(SeccompInstall{kAllow})).notify == 0);
+  CHECK(OrderOf(checkpoint.Take(SeccompInstall{notify})).notify == 1);
+  CHECK(RefusalOf(checkpoint.Take(SeccompInstall{notify})) == EBUSY);
+  CHECK(OrderOf(checkpoint.Take(SeccompInstall{kAllow})).notify == 0);
+}
+
 TEST_CASE("a capability that the kernel does not have is refused") {
   Checkpoint checkpoint(false);
   constexpr uint64_t kNone = uint64_t{1} << 63;

@@ -251,7 +251,7 @@ long FiltersNeedNoNewPrivs(Child* child) {
 
 long InstallFilters(Child* child) {
   int32_t failed;
-  const long rc = child->orders.InstallFilters(&failed);
+  const long rc = child->orders.InstallFilters(child->plan.channel, &failed);
   if (rc < 0) Fail(child->plan.channel, Stage::seccomp_install, rc, failed);
   return 0;
 }

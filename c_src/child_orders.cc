@@ -2,6 +2,7 @@
 
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -11,11 +12,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "listener_handover.h"
 #include "raw_syscall.h"
-
-#ifndef SECCOMP_SET_MODE_FILTER
-#define SECCOMP_SET_MODE_FILTER 1
-#endif
 
 namespace linx {
 namespace {
@@ -28,11 +26,11 @@ long Prctl(int option, unsigned long a = 0, unsigned long b = 0) {
   return raw::Call(SYS_prctl, option, a, b, 0, 0);
 }
 
-long InstallFilter(const char* program, size_t bytes) {
+long InstallFilter(const char* program, size_t bytes, unsigned flags = 0) {
   struct sock_fprog prog = {};
   prog.len = static_cast<unsigned short>(bytes / 8);
   prog.filter = reinterpret_cast<struct sock_filter*>(const_cast<char*>(program));
-  return raw::Call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+  return raw::Call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
 }
 
 // Installs the filter in a process made for it. One that dies of the filter's own doing shows that
@@ -182,6 +180,10 @@ long ChildOrders::KeepFilter(const Order& order, const char* record, size_t size
     filters_ = reinterpret_cast<char*>(at);
   }
   if (filter_bytes_ + size > kFilterStore) return -E2BIG;
+  if (order.notify != 0) {
+    notifying_ = filter_count_;
+    notifying_at_ = filter_bytes_;
+  }
   std::memcpy(filters_ + filter_bytes_, record, size);
   filter_bytes_ += size;
   ++filter_count_;
@@ -205,13 +207,33 @@ long ChildOrders::ApplyCaps(OrderFailure* failed) {
   return rc < 0 ? rc : 0;
 }
 
-long ChildOrders::InstallFilters(int32_t* failed) const {
+long ChildOrders::InstallFilters(int channel, int32_t* failed) const {
+  const long rc = notifying_ < 0 ? 0 : InstallNotifying(channel);
+  *failed = notifying_;
+  return rc < 0 ? rc : InstallPlainFilters(failed);
+}
+
+long ChildOrders::InstallNotifying(int channel) const {
+  // Started ahead of the filter, which then does not bind it.
+  ListenerHandover handover(channel);
+  const long rc = handover.Begin();
+  if (rc < 0) return rc;
+  Order order;
+  std::memcpy(&order, filters_ + notifying_at_, sizeof(order));
+  const long listener = InstallFilter(filters_ + notifying_at_ + sizeof(order), order.size,
+                                      SECCOMP_FILTER_FLAG_NEW_LISTENER);
+  if (listener < 0) return listener;
+  handover.Give(static_cast<int>(listener));
+  return 0;
+}
+
+long ChildOrders::InstallPlainFilters(int32_t* failed) const {
   *failed = 0;
   for (size_t at = 0; at < filter_bytes_; ++*failed) {
     Order order;
     std::memcpy(&order, filters_ + at, sizeof(order));
     at += sizeof(order);
-    const long rc = InstallFilter(filters_ + at, order.size);
+    const long rc = order.notify != 0 ? 0 : InstallFilter(filters_ + at, order.size);
     if (rc < 0) return rc;
     at += order.size;
   }

@@ -40,12 +40,15 @@ class ChildOrders {
   // order named the thread's sets.
   long ApplyCaps(OrderFailure* failed);
 
-  // Puts the kept filters in force, in the order in which they came; `*failed` is the first that
-  // the kernel did not take.
-  long InstallFilters(int32_t* failed) const;
+  // Puts the kept filters in force: first the one that has calls notified, whose listener goes
+  // through the channel and whose owner then lets pass what the child does; the others in the order
+  // in which they came, of which each has to allow the next. What failed is `*failed`.
+  long InstallFilters(int channel, int32_t* failed) const;
 
  private:
   long KeepFilter(const Order& order, const char* record, size_t size);
+  long InstallPlainFilters(int32_t* failed) const;
+  long InstallNotifying(int channel) const;
 
   StepsAhead ahead_;
   Order caps_[kMaxCapCommands];
@@ -53,6 +56,9 @@ class ChildOrders {
   char* filters_ = nullptr;
   size_t filter_bytes_ = 0;
   int32_t filter_count_ = 0;
+  // Which of them has calls notified, and where it lies; -1: none.
+  int32_t notifying_ = -1;
+  size_t notifying_at_ = 0;
 };
 
 // Where the failure of an order is reported.

@@ -9,6 +9,7 @@ namespace linx {
 namespace {
 
 constexpr uint64_t kMaxSignal = 64;
+constexpr uint64_t kMaxErrno = 4095;
 
 // The readers below stand behind the command's name. Each answers nothing where an argument is of
 // the wrong shape; only `detail` may then say more.
@@ -110,6 +111,29 @@ Decoded ReadAck(TermReader& reader, std::string*) {
   return ack;
 }
 
+Decoded ReadSyscallAnswer(TermReader& reader, std::string*) {
+  SyscallAnswer answer{0, SyscallAnswer::Kind::proceed, 0};
+  Value word;
+  uint64_t value;
+  if (!reader.ReadUint(&answer.id)) return {};
+  if (reader.ReadName(&word)) {
+    if (word != Value::continue_) return {};
+    return answer;
+  }
+  if (!reader.ReadTupleOf(2) || !reader.ReadName(&word)) return {};
+  if (word == Value::errno_) {
+    answer.kind = SyscallAnswer::Kind::fail;
+    if (!reader.ReadUint(kMaxErrno, &value) || value == 0) return {};
+  } else if (word == Value::return_) {
+    answer.kind = SyscallAnswer::Kind::give;
+    if (!reader.ReadUint(INT64_MAX, &value)) return {};
+  } else {
+    return {};
+  }
+  answer.value = static_cast<int64_t>(value);
+  return answer;
+}
+
 // A command without arguments is a bare atom, any other a tuple that the atom leads.
 struct CommandReader {
   CommandName name;
@@ -138,6 +162,8 @@ constexpr CommandReader kReaders[] = {
     {CommandName::stats, 0, ReadStats, "expected :stats"},
     {CommandName::stdin, 1, ReadStdin, "expected {:stdin, binary} or {:stdin, :eof}"},
     {CommandName::ack, 2, ReadAck, "expected {:ack, :stdout | :stderr | :pty_out, bytes}"},
+    {CommandName::syscall_answer, 2, ReadSyscallAnswer,
+     "expected {:syscall_answer, id, :continue | {:errno, 1..4095} | {:return, 0..2^63-1}}"},
 };
 
 const CommandReader* ReaderOf(CommandName name) {

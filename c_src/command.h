@@ -51,9 +51,16 @@ struct Ack {
   uint64_t bytes;
 };
 
+struct SyscallAnswer {
+  enum class Kind : uint8_t { proceed, fail, give };
+  uint64_t id;
+  Kind kind;      // carry the call out, or make it fail with an errno, or answer a value
+  int64_t value;  // fail: the errno, 1..4095; give: what the call answers
+};
+
 using Command = std::variant<Proceed, Abort, Signal, CapDropBounding, CapSetThread, CapSetAmbient,
                              SeccompInstall, SeccompRules, PtyIn, PtyWinsize, Pause, Resume, Stats,
-                             StdinBytes, StdinEof, Ack>;
+                             StdinBytes, StdinEof, Ack, SyscallAnswer>;
 
 // The reader stands before the whole command term: an atom or a tuple. On failure the error's stage
 // is never used; `refused_as` is what `{:refused, errno, name}` names: the command where its tag is

@@ -67,6 +67,19 @@ TEST_CASE("input, its end, and acks of every output are read") {
   CHECK(GoldenCommand<Ack>(test::Golden("command_ack_pty_out")).stream == Event::pty_out);
 }
 
+TEST_CASE("every answer to a call is read") {
+  const auto allowed = GoldenCommand<SyscallAnswer>(test::Golden("command_syscall_answer"));
+  CHECK(allowed.id == UINT64_MAX);
+  CHECK(allowed.kind == SyscallAnswer::Kind::proceed);
+  const auto failed = GoldenCommand<SyscallAnswer>(test::Golden("command_syscall_answer_errno"));
+  CHECK(failed.id == 7);
+  CHECK(failed.kind == SyscallAnswer::Kind::fail);
+  CHECK(failed.value == 4095);
+  const auto given = GoldenCommand<SyscallAnswer>(test::Golden("command_syscall_answer_return"));
+  CHECK(given.kind == SyscallAnswer::Kind::give);
+  CHECK(given.value == INT64_MAX);
+}
+
 TEST_CASE("terminal input is a view into its frame") {
   const std::string frame = test::Golden("command_pty_in");
   const auto in = GoldenCommand<PtyIn>(frame);
@@ -78,7 +91,7 @@ TEST_CASE("terminal input is a view into its frame") {
 TEST_CASE("every action and comparison of rules is read") {
   const auto rules = GoldenCommand<SeccompRules>(test::Golden("command_seccomp_rules"));
   CHECK(rules.default_action == SCMP_ACT_ERRNO(1));
-  REQUIRE(rules.rules.size() == 10);
+  REQUIRE(rules.rules.size() == 11);
   const uint32_t actions[] = {SCMP_ACT_ALLOW, SCMP_ACT_KILL_PROCESS, SCMP_ACT_KILL_THREAD,
                               SCMP_ACT_TRAP, SCMP_ACT_LOG};
   for (size_t i = 0; i < 5; ++i) CHECK(rules.rules[i].action == actions[i]);
@@ -94,6 +107,7 @@ TEST_CASE("every action and comparison of rules is read") {
   CHECK(rules.rules[7].args[0].index == 1);
   CHECK(rules.rules[9].args[0].a == 0x7e020000);
   CHECK(rules.rules[9].args[0].b == 0);
+  CHECK(rules.rules[10].action == SCMP_ACT_NOTIFY);
 }
 
 struct Refused {
@@ -145,6 +159,15 @@ TEST_CASE("what is no command is refused by the name it has, and nothing is read
       {"stdin", Tuple({Atom("stdin"), test::String("ls")})},
       {"stdin", Tuple({Atom("stdin"), Atom("closed")})},
       {"stdin", Atom("stdin")},
+      {"syscall_answer", Tuple({Atom("syscall_answer"), Uint(1)})},
+      {"syscall_answer", Tuple({Atom("syscall_answer"), Int(-1), Atom("continue")})},
+      {"syscall_answer", Tuple({Atom("syscall_answer"), Uint(1), Atom("allow")})},
+      {"syscall_answer", Tuple({Atom("syscall_answer"), Uint(1), Tuple({Atom("errno"), Uint(0)})})},
+      {"syscall_answer",
+       Tuple({Atom("syscall_answer"), Uint(1), Tuple({Atom("errno"), Uint(4096)})})},
+      {"syscall_answer",
+       Tuple({Atom("syscall_answer"), Uint(1), Tuple({Atom("return"), Int(-1)})})},
+      {"syscall_answer", Tuple({Atom("syscall_answer"), Uint(1), Tuple({Atom("return"), mask})})},
       {"ack", Tuple({Atom("ack"), Atom("stdin"), Uint(1)})},
       {"ack", Tuple({Atom("ack"), Atom("stdout"), Int(-1)})},
       {"ack", Tuple({Atom("ack"), Atom("stdout")})},

@@ -110,6 +110,26 @@ void Events::Used(const Usage& usage) {
   outbox_->EndFrame();
 }
 
+void Events::Syscall(const SyscallCall& call) {
+  TermWriter term = Begin();
+  term.Tuple(2);
+  term.Atom(Event::syscall);
+  {
+    MapWriter map(term);
+    map.Key(Field::arch).Uint(call.arch);
+    {
+      ListWriter args(map.Key(Field::args));
+      for (const uint64_t arg : call.args) args.Item().Uint(arg);
+    }
+    map.Key(Field::id).Uint(call.id);
+    map.Key(Field::instruction_pointer).Uint(call.instruction_pointer);
+    map.Key(Field::name).Binary(call.name);
+    map.Key(Field::number).Int(call.number);
+    map.Key(Field::pid).Int(call.pid);
+  }
+  outbox_->EndFrame();
+}
+
 void Events::Stats(const SessionStats& stats) {
   TermWriter term = Begin();
   term.Tuple(2);

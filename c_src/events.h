@@ -16,6 +16,17 @@
 
 namespace linx {
 
+// A call of the workload that somebody is to decide.
+struct SyscallCall {
+  uint64_t id;
+  int pid;  // of the thread that makes it, as the agent numbers it
+  int number;
+  std::string_view name;  // empty where nobody knows it
+  uint32_t arch;          // AUDIT_ARCH_*
+  uint64_t instruction_pointer;
+  uint64_t args[6];
+};
+
 class Events {
  public:
   Events(Outbox* outbox, std::optional<uint64_t> id) : outbox_(outbox), id_(id) {}
@@ -33,6 +44,7 @@ class Events {
   void Refused(int code, std::string_view name, std::string_view detail = {});
   void SeccompFilter(std::string_view bpf);
   void Used(const Usage& usage);
+  void Syscall(const SyscallCall& call);
   void Stats(const SessionStats& stats);
 
   void Eof(Event stream);

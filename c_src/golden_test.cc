@@ -69,6 +69,16 @@ void SayStats(Events& events) {
   events.Stats(stats);
 }
 
+void SaySyscall(Events& events) {
+  events.Syscall({UINT64_MAX - 1,
+                  4321,
+                  83,
+                  "mkdir",
+                  0xc000003e,
+                  0x7fff12345678,
+                  {0xffffffffffffff9c, 0755, 0, 0, 0, 1}});
+}
+
 TEST_CASE("an event has the bytes of its golden frame") {
   const auto error = [](std::string detail) {
     return [detail](Events& events) { events.Failed(Error::Of(Stage::execve, ENOENT, detail)); };
@@ -88,6 +98,7 @@ TEST_CASE("an event has the bytes of its golden frame") {
       {"event_resumed", EventFrame({}, [](Events& e) { e.Resumed(); })},
       {"event_usage", EventFrame({}, SayUsage)},
       {"event_stats", EventFrame({}, SayStats)},
+      {"event_syscall", EventFrame({}, SaySyscall)},
       {"envelope_event_paused", EventFrame(2, [](Events& e) { e.Paused(); })},
       {"event_error", EventFrame({}, error("the anonymous form has no details"))},
       {"event_refused", EventFrame({}, [](Events& e) { e.Refused(EBUSY, "proceed"); })},

@@ -34,6 +34,7 @@ class MapProgram final : private WorkloadListener {
   void OnSpawned(pid_t) override {}
   void OnReady(pid_t) override { theirs_.Reset(); }
   void OnFailed(const Error& error, int32_t element) override;
+  void OnListening(UniqueFd) override {}
   void OnRunning() override {}
   void OnEnd(const End& end) override;
 

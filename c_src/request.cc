@@ -15,6 +15,8 @@ constexpr uint64_t kMaxGraceMs = UINT32_MAX;
 constexpr size_t kMaxGroups = 65536;  // NGROUPS_MAX
 constexpr uint64_t kMaxWindow = 1u << 30;
 constexpr uint64_t kMaxDrainMs = INT32_MAX;
+constexpr uint64_t kMaxSyscallMs = INT32_MAX;
+constexpr uint64_t kMaxErrno = 4095;
 
 bool ReadStrings(TermReader& reader, std::vector<std::string>* out) {
   return reader.ReadList([out](TermReader& element) {
@@ -130,6 +132,14 @@ bool ReadDrainMs(TermReader& reader, Plan& plan) {
   return true;
 }
 
+bool ReadSyscallTimeout(TermReader& reader, Plan& plan) {
+  uint64_t ms, code;
+  if (!reader.ReadTupleOf(2) || !reader.ReadUint(kMaxSyscallMs, &ms)) return false;
+  if (!reader.ReadUint(kMaxErrno, &code) || code == 0) return false;
+  plan.syscall_timeout = {static_cast<uint32_t>(ms), static_cast<int>(code)};
+  return true;
+}
+
 // What the facility reads whose part of the plan it is.
 template <auto kPart, auto kRead>
 bool ReadPart(TermReader& reader, Plan& plan) {
@@ -187,6 +197,7 @@ constexpr KeyReader kReaders[] = {
     {Key::landlock, ReadPart<&Plan::landlock, ReadLandlock>, kExpectedLandlock},
     {Key::cgroup_controls, ReadPart<&Plan::cgroup_controls, ReadCgroupControls>,
      kExpectedCgroupControls},
+    {Key::syscall_timeout, ReadSyscallTimeout, "{0..2147483647, 1..4095}"},
 };
 constexpr size_t kKeyCount = sizeof kReaders / sizeof *kReaders;
 

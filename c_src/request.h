@@ -40,6 +40,12 @@ struct CgroupWish {
   std::string parent;  // relative to the hierarchy's root, names only; empty: the agent's own
 };
 
+// When nobody has answered a call of the workload that waits to be decided.
+struct SyscallTimeout {
+  uint32_t ms = 5000;
+  int code = 1;  // EPERM: what it fails with then
+};
+
 struct Plan {
   Mode mode = Mode::spawn;
   std::vector<std::string> argv;                // never empty, argv[0] absolute if there is no path
@@ -68,6 +74,7 @@ struct Plan {
   bool fail_closed = false;   // a refused restriction makes `proceed` fail
   std::optional<bool> usage;  // none: in the envelope alone
   CgroupWish cgroup;
+  SyscallTimeout syscall_timeout;
   std::optional<uint32_t> window;  // bytes of an output that may wait for an ack; none: any number
   uint32_t drain_ms = 1000;        // how long pipes are read after the workload's end
 

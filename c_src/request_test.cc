@@ -76,6 +76,15 @@ TEST_CASE("a minimal request has every default") {
   CHECK_FALSE((plan.limits.nice || plan.limits.umask));
 }
 
+TEST_CASE("a call that nobody decides waits as long as the request says") {
+  const Plan minimal = GoldenPlan(Mode::spawn, "request_spawn_minimal");
+  CHECK(minimal.syscall_timeout.ms == 5000);
+  CHECK(minimal.syscall_timeout.code == EPERM);
+  const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_notified");
+  CHECK(plan.syscall_timeout.ms == INT32_MAX);
+  CHECK(plan.syscall_timeout.code == 4095);
+}
+
 TEST_CASE("a full request sets every key") {
   const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_full");
   CHECK(plan.argv == std::vector<std::string>{"sh", "-c", "exit 7", ""});
@@ -330,6 +339,11 @@ std::vector<Wrong> WrongValues() {
       {"window", Uint((1u << 30) + 1)},
       {"window", Int(-1)},
       {"drain_ms", Int(-1)},
+      {"syscall_timeout", Uint(1)},
+      {"syscall_timeout", Tuple({Uint(1), Uint(0)})},
+      {"syscall_timeout", Tuple({Uint(1), Uint(4096)})},
+      {"syscall_timeout", Tuple({Int(-1), Uint(1)})},
+      {"syscall_timeout", Tuple({Uint(uint64_t{1} << 31), Uint(1)})},
       {"drain_ms", Uint(uint64_t{1} << 31)},
       {"stdio", List({Atom("stdin")})},
       {"stdio", List({Tuple({Atom("stdin"), Atom("pty")})})},
@@ -362,7 +376,7 @@ std::vector<Wrong> WrongValues() {
   }
   for (const char* key :
        {"env", "namespaces", "stdio", "cwd", "no_new_privs", "orphan_policy", "auto_proceed",
-        "init", "fail_closed", "uid", "gid", "groups", "window", "drain_ms"}) {
+        "init", "fail_closed", "uid", "gid", "groups", "window", "drain_ms", "syscall_timeout"}) {
     wrong.push_back({key, "F" + std::string(8, '\0')});
     wrong.push_back({key, Tuple({})});
   }

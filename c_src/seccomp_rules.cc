@@ -48,6 +48,9 @@ bool ReadAction(TermReader& reader, SeccompAction* out) {
     case Value::log_:
       *out = SCMP_ACT_LOG;
       return true;
+    case Value::notify_:
+      *out = SCMP_ACT_NOTIFY;
+      return true;
     default:
       return false;
   }
@@ -113,7 +116,8 @@ const char* ReadRule(TermReader& reader, SeccompRule* out) {
   std::string_view name;
   if (!reader.ReadTupleOf(3)) return "expected {action, name, args}";
   if (!ReadAction(reader, &out->action)) {
-    return "expected :allow, :kill_process, :kill_thread, :trap, :log or {:errno, 1..4094}";
+    return "expected :allow, :kill_process, :kill_thread, :trap, :log, :notify or "
+           "{:errno, 1..4094}";
   }
   if (!reader.ReadBinary(&name) || name.empty() || name.size() > kMaxName ||
       name.find('\0') != name.npos) {
@@ -160,8 +164,10 @@ Result<SeccompRules> ReadSeccompRules(TermReader& reader) {
     if (known && key == Value::default_) {
       if (has_default) return Malformed("default: given twice");
       has_default = true;
-      if (!ReadAction(reader, &rules.default_action))
-        return Malformed("default: expected an action");
+      // Whoever is asked about every call is asked about the exec, too.
+      if (!ReadAction(reader, &rules.default_action) || rules.default_action == SCMP_ACT_NOTIFY) {
+        return Malformed("default: expected an action, not :notify");
+      }
     } else if (known && key == Value::rules_) {
       if (has_rules) return Malformed("rules: given twice");
       has_rules = true;

@@ -55,8 +55,9 @@ bool ReadFilterProgram(TermReader& reader, std::string_view* bpf);
 // Errors: stage seccomp_install. EINVAL, the detail beginning with a syscall's name: the name alone
 // where this architecture lacks it; rules of it contradict each other (different actions for the
 // same call); several rules of it compare by other than eq and masked_eq; it has more than 32
-// rules, or 96 if each has one condition; or the conditions pass 128 in all. E2BIG for more than 4096 instructions. It takes
-// milliseconds for a container's profile, and stays under some 200 for any rules.
+// rules, or 96 if each has one condition; or the conditions pass 128 in all. E2BIG for more than
+// 4096 instructions. It takes milliseconds for a container's profile, and stays under some 200 for
+// any rules.
 Result<std::string> CompileSeccomp(const SeccompRules& rules);
 
 }  // namespace linx

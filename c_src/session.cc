@@ -169,6 +169,17 @@ void Session::OnFailed(const Error& error, int32_t element) {
   if (error_->detail.empty()) error_->detail = DetailOf(plan_, error.stage, element);
 }
 
+void Session::OnListening(UniqueFd listener) {
+  listener_ =
+      std::make_unique<SyscallListener>(context_.workload.loop, events_, plan_.syscall_timeout);
+  const Status started = listener_->Start(std::move(listener), context_.workload.launcher.proc_fd(),
+                                          workload_.host_pid());
+  if (started.ok()) return;
+  listener_.reset();
+  OnFailed(started.error(), 0);
+  tree_.Kill();
+}
+
 void Session::OnRunning() {
   SayReady();
   // An abort that came too late for that: the workload ends as a running one that is killed.
@@ -180,9 +191,11 @@ void Session::OnRunning() {
   for (const int number : signals_) workload_.Signal(number);
   signals_.clear();
   const Status heard = streams_.Start();
-  if (heard.ok()) return;
-  error_ = heard.error();
-  tree_.Kill();
+  if (!heard.ok()) {
+    error_ = heard.error();
+    return tree_.Kill();
+  }
+  if (listener_) listener_->OnRunning();
 }
 
 void Session::OnEnd(const End& end) {
@@ -236,6 +249,7 @@ void Session::Close() {
   context_.notices.ended.push_back(key_);
   timer_.Reset();
   streams_.Close();
+  listener_.reset();
   stdio_ = StdioFds();
   context_.links.Drop(key_);
   tree_.Close();
@@ -323,6 +337,11 @@ void Session::Handle(const StdinBytes& input) {
 void Session::Handle(const StdinEof& eof) { Stream(CommandName::stdin, eof); }
 
 void Session::Handle(const Ack& ack) { Stream(CommandName::ack, ack); }
+
+void Session::Handle(const SyscallAnswer& answer) {
+  const int code = listener_ ? listener_->Answer(answer) : EBUSY;
+  if (code != 0) Refuse(code, Name(CommandName::syscall_answer));
+}
 
 void Session::AskPausing(CommandName what) {
   if (state_ != SessionState::running || end_) return Refuse(EBUSY, Name(what));

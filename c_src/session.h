@@ -21,6 +21,7 @@
 #include "spare_table.h"
 #include "stdio_fds.h"
 #include "streams.h"
+#include "syscall_listener.h"
 #include "workload.h"
 
 namespace linx {
@@ -87,6 +88,7 @@ class Session final : private WorkloadListener {
   void OnSpawned(pid_t host_pid) override;
   void OnReady(pid_t ns_pid) override;
   void OnFailed(const Error& error, int32_t element) override;
+  void OnListening(UniqueFd listener) override;
   void OnRunning() override;
   void OnEnd(const End& end) override;
 
@@ -106,6 +108,7 @@ class Session final : private WorkloadListener {
   void Handle(const StdinBytes& input);
   void Handle(const StdinEof&);
   void Handle(const Ack& ack);
+  void Handle(const SyscallAnswer& answer);
 
   Status CheckConfinement();
   void OpenInputs();
@@ -144,6 +147,7 @@ class Session final : private WorkloadListener {
   int connects_left_;
   Workload workload_;
   SessionTree tree_;
+  std::unique_ptr<SyscallListener> listener_;
   std::unique_ptr<IdMapping> mapping_;  // made when it is needed
   std::deque<int> signals_;
   pid_t spare_ = 0;

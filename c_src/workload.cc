@@ -186,6 +186,9 @@ void Workload::Take(const Report& report, UniqueFd fd) {
       end_ = EndOf(report.end_code, report.end_status, report.execed != 0,
                    MonotonicUs() - report.ended_us, report.usage);
       break;
+    case Report::Kind::listening:
+      if (fd) listener_->OnListening(std::move(fd));
+      break;
   }
 }
 

@@ -37,6 +37,8 @@ class WorkloadListener {
   // Something failed before the exec, `element` being the report's. OnEnd follows, once all of the
   // session is reaped.
   virtual void OnFailed(const Error& error, int32_t element) = 0;
+  // The workload's filter is in force; the calls that it has notified come to `listener`.
+  virtual void OnListening(UniqueFd listener) = 0;
   virtual void OnRunning() = 0;
   // Everything of the session is dead and reaped; always the last call. The listener may delete the
   // Workload from it.

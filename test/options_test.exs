@@ -160,6 +160,16 @@ defmodule Linx.Process.OptionsTest do
           do: assert({:ok, %{streams: nil}} = validate(@argv ++ [stdio: stdio]))
     end
 
+    test "may have calls decided, in time" do
+      assert request(syscall_timeout: 10).syscall_timeout == {10, 1}
+      assert request(syscall_timeout: {0, :enosys}).syscall_timeout == {0, 38}
+      assert request(syscall_timeout: {1, 4095}).syscall_timeout == {1, 4095}
+      refute Map.has_key?(request([]), :syscall_timeout)
+
+      for bad <- [-1, 0x80000000, :infinity, {1, 0}, {1, :enonsense}, {1, 2, 3}, "1"],
+          do: assert(reason(syscall_timeout: bad) == {:bad_syscall_timeout, bad})
+    end
+
     test "have a window, which a dedicated agent has to be told" do
       assert {:ok, %{request: request, streams: streams}} =
                validate(@argv ++ [stdio: :pipe, window: 1])

@@ -47,6 +47,7 @@ defmodule Linx.ProtocolTest do
       umask: 0o22,
       cpus: [0],
       cgroup: true,
+      syscall_timeout: 1000,
       sandbox: sandbox(),
       agent: :dedicated
     ]

@@ -6,6 +6,7 @@ defmodule Linx.SeccompTest do
 
   doctest Linx.Seccomp
   doctest Linx.Seccomp.Filter
+  doctest Linx.Seccomp.Call
 
   @actions [:allow, :log, :trap, :kill_thread, :kill_process, {:errno, :eperm}, {:errno, 4094}]
 

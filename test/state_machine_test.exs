@@ -46,6 +46,25 @@ defmodule Linx.Process.MachineTest do
       assert {machine.stage, actions} == {:exited, [{:tell, {:exited, 0}}, :ended]}
     end
 
+    test "of calls that wait to be decided" do
+      wire = %{
+        id: 9,
+        pid: 41,
+        number: 83,
+        name: "mkdir",
+        arch: 0xC000003E,
+        instruction_pointer: 1,
+        args: [0, 0, 0, 0, 0, 0]
+      }
+
+      assert [{:tell, {:syscall, %Linx.Seccomp.Call{id: 9, syscall: :mkdir, arch: :x86_64}}}] =
+               actions(at(:running), {:event, {:syscall, wire}})
+
+      command = {:syscall_answer, 9, :continue}
+      assert answer(at(:running), {:command, command}) == {:writes, command}
+      assert answer(at(:exited), {:command, command}) == {:error, :no_process}
+    end
+
     test "one end, and nothing after it" do
       for event <- [
             {:status, :exited, 1},

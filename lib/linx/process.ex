@@ -28,6 +28,7 @@ defmodule Linx.Process do
   | `{:linx_process, :stdout, binary}`, `:stderr` the same | output of a pipe |
   | `{:linx_process, :stdout, :eof}`, `:stderr` the same | the end of that pipe, once |
   | `{:linx_process, :passive}` | it has had the number of pieces of output that it asked for |
+  | `{:linx_process, :syscall, call}` | a system call waits to be decided, see `Linx.Seccomp.Call` |
   | `{:linx_process, :refused, errno, name}` | a command was not carried out, nothing else changed |
   | `{:linx_process, :exited, code}` | it ended by itself |
   | `{:linx_process, :signaled, number}` | a signal ended it |

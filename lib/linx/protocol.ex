@@ -56,6 +56,7 @@ defmodule Linx.Protocol do
           | {:refused, integer, name :: atom, detail :: binary | nil}
           | {:error, integer, stage :: atom, detail :: binary | nil}
           | {:seccomp_filter, binary}
+          | {:syscall, map}
           | {:usage, map}
           | {:stats, map}
 
@@ -188,7 +189,7 @@ defmodule Linx.Protocol do
               is_binary(detail),
        do: {:ok, {id, event}}
 
-  defp event(id, {kind, map} = event) when kind in [:usage, :stats] and is_map(map),
+  defp event(id, {kind, map} = event) when kind in [:usage, :stats, :syscall] and is_map(map),
     do: {:ok, {id, event}}
 
   defp event(id, {:seccomp_filter, bpf} = event) when is_binary(bpf), do: {:ok, {id, event}}

@@ -22,7 +22,7 @@ defmodule Linx.Seccomp do
   the vDSO) are not seen by any filter.
   """
 
-  alias Linx.Seccomp.{Builder, Cache, Explain, Filter, Names, Oci, Profile}
+  alias Linx.Seccomp.{Builder, Cache, Call, Explain, Filter, Names, Oci, Profile}
 
   @typedoc """
   Why there is no filter. The last two: no agent could be asked, or libseccomp refused the rules
@@ -261,4 +261,31 @@ defmodule Linx.Seccomp do
   end
 
   def install(_session, other), do: {:error, {:bad_filter, other}}
+
+  @doc """
+  Lets a call that the owner was asked about happen; see `Linx.Seccomp.Call` for what that is worth.
+
+  `:ok` says that the answer is on its way. Where the call was answered in time by default, or its
+  thread was killed, the owner gets `{:linx_process, :refused, 2, :syscall_answer}`. Errors:
+  `:not_ready`, `:no_process`.
+  """
+  @spec allow(GenServer.server(), Call.t()) :: :ok | {:error, term}
+  def allow(session, %Call{} = call), do: answer(session, call, :allow)
+
+  @doc """
+  Makes a call fail with an errno, a name such as `:eacces` or 1..4095. As `allow/2`.
+  """
+  @spec errno(GenServer.server(), Call.t(), atom | 1..4095) :: :ok | {:error, term}
+  def errno(session, %Call{} = call, errno), do: answer(session, call, {:errno, errno})
+
+  @doc """
+  Makes a call answer a value, 0..2^63-1, without being carried out. As `allow/2`.
+  """
+  @spec return(GenServer.server(), Call.t(), non_neg_integer) :: :ok | {:error, term}
+  def return(session, %Call{} = call, value), do: answer(session, call, {:return, value})
+
+  defp answer(session, call, answer) do
+    with {:ok, command} <- Call.command(call, answer),
+         do: Linx.Process.command(session, command)
+  end
 end

@@ -229,6 +229,12 @@ defmodule Linx.Process.Error do
 
   defp advice(:seccomp_install, :einval), do: "The kernel does not take this filter."
 
+  defp advice(:seccomp_install, :ebusy),
+    do: "There can be one filter with :notify: something around this session may have it already."
+
+  defp advice(:seccomp_install, :eagain),
+    do: "A filter with :notify takes a thread for a moment: raise the limit nproc by one."
+
   defp advice(stage, errno)
        when stage in [:posix_openpt, :pts_open] and errno in [:enospc, :eio],
        do: "No PTY is left: raise /proc/sys/kernel/pty/max."

@@ -18,6 +18,7 @@ defmodule Linx.Process.Machine do
       [{:write, :proceed, :caller}]
   """
 
+  alias Linx.Seccomp.Call
   alias Linx.Process.{Ending, Flow, Info, Outcome, Questions, Streams}
 
   @typedoc "Who a call is to be answered to; opaque here."
@@ -180,6 +181,7 @@ defmodule Linx.Process.Machine do
     end
   end
 
+  defp event(m, {:syscall, wire}), do: {m, [{:tell, {:syscall, Call.from_wire(wire)}}]}
   defp event(m, {:usage, usage}), do: {%{m | usage: usage}, []}
   defp event(m, {:stats, _} = answer), do: Questions.answered(m, answer)
 
@@ -250,6 +252,9 @@ defmodule Linx.Process.Machine do
 
   defp call(m, from, {:pty_winsize, _} = command),
     do: {%{m | winsize: command}, [{:reply, from, :ok}]}
+
+  defp call(%{stage: :running} = m, from, {:command, {:syscall_answer, _, _} = command}),
+    do: {m, [{:write, command, from}]}
 
   defp call(%{proceeded?: true} = m, from, {:command, _}),
     do: {m, [{:reply, from, {:error, :running}}]}

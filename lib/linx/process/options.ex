@@ -47,6 +47,9 @@ defmodule Linx.Process.Options do
     * `:cpus` - list of the CPUs to run on, from 0, default the agent's (sched_setaffinity(2))
     * `:umask` - 0..0o777, default the agent's
     * `:no_new_privs` - boolean, default `false`
+    * `:syscall_timeout` - how long a system call waits that the owner is asked about
+      (`Linx.Seccomp.Call`), in milliseconds, or `{milliseconds, errno}` with what it fails with then,
+      default `{5000, :eperm}`
     * `:cgroup` - `true` for a cgroup (version 2) of its own below the agent's, or the path of
       another one to make it below, from the root of the hierarchy; default `false`. It is gone when
       the end is told. It takes Linux 5.14, the right to make cgroups there, and about as long as the
@@ -120,7 +123,7 @@ defmodule Linx.Process.Options do
            [:uid, :gid, :groups, :rlimits, :nice, :umask, :cpus] ++
            [:window, :drain, :active] ++
            [:owner, :linger, :auto_proceed, :init, :agent, :tag] ++
-           [:kill, :timeout, :cgroup, :log, :sandbox, :inherit]
+           [:kill, :timeout, :cgroup, :log, :sandbox, :inherit, :syscall_timeout]
 
   @bad Map.new(@known, &{&1, :"bad_#{&1}"})
 
@@ -171,6 +174,8 @@ defmodule Linx.Process.Options do
            checked(options, :timeout, time, &(&1 == :infinity or Values.timeout?(&1))),
          {:ok, cgroup} <- checked(options, :cgroup, false, &Values.cgroup?/1),
          {:ok, inherit} <- checked(options, :inherit, true, &is_boolean/1),
+         {:ok, syscall_timeout} <-
+           converted(options, :syscall_timeout, nil, &Values.syscall_timeout/1),
          :ok <- all_known(mode, options),
          # What is logged is read by the log.
          streams = Streams.new(stdio, window, if(log, do: false, else: active)),
@@ -197,6 +202,7 @@ defmodule Linx.Process.Options do
         |> put(:umask, umask, nil)
         |> put(:cpus, cpus, nil)
         |> put(:cgroup, cgroup, false)
+        |> put(:syscall_timeout, syscall_timeout, nil)
         |> put(:window, streams && window, unasked_window(streams, agent))
         |> put(:drain_ms, drain, if(streams, do: @default_drain, else: drain))
         # The envelope tells it unasked.

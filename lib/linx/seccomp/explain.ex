@@ -57,6 +57,7 @@ defmodule Linx.Seccomp.Explain do
 
   defp action(:allow), do: "allow"
   defp action(:log), do: "allow and log"
+  defp action(:notify), do: "ask the owner"
   defp action(:trap), do: "send SIGSYS"
   defp action(:kill_thread), do: "kill the thread"
   defp action(:kill_process), do: "kill the process"

@@ -39,13 +39,20 @@ defmodule Linx.Seccomp.Filter do
 
     * `:allow` - it is carried out
     * `:log` - it is carried out and written to the audit log
+    * `:notify` - the session's owner is asked, see `Linx.Seccomp.Call`; not as the default
     * `{:errno, e}` - it is not carried out and fails with `e`, a name such as `:eperm` or 1..4094
     * `:trap` - it is not carried out and the thread gets SIGSYS
     * `:kill_thread` - the thread is killed
     * `:kill_process` - the whole process is killed, as if by SIGSYS
   """
   @type action ::
-          :allow | :log | :trap | :kill_thread | :kill_process | {:errno, atom | 1..4094}
+          :allow
+          | :log
+          | :notify
+          | :trap
+          | :kill_thread
+          | :kill_process
+          | {:errno, atom | 1..4094}
 
   @typedoc "The name of a system call, such as `:openat`."
   @type syscall :: atom
@@ -71,7 +78,7 @@ defmodule Linx.Seccomp.Filter do
   """
   @spec new([rule], action) :: {:ok, t} | error
   def new(rules, default) do
-    with {:ok, _} <- wire_action(default),
+    with {:ok, _} <- wire_default(default),
          :ok <- check_rules(rules, MapSet.new()) do
       {:ok, %__MODULE__{rules: rules, default: default}}
     end
@@ -123,7 +130,7 @@ defmodule Linx.Seccomp.Filter do
   """
   @spec to_wire(t) :: {:ok, map} | error
   def to_wire(%__MODULE__{rules: rules, default: default}) do
-    with {:ok, default} <- wire_action(default),
+    with {:ok, default} <- wire_default(default),
          {:ok, rules} <- wire_rules(rules, []) do
       {:ok, %{default: default, rules: rules}}
     end
@@ -162,7 +169,11 @@ defmodule Linx.Seccomp.Filter do
   def full({action, names}), do: {action, names, []}
   def full({_action, _names, _conditions} = rule), do: rule
 
-  @simple_actions [:allow, :log, :trap, :kill_thread, :kill_process]
+  # Whoever is asked about every call is asked about the exec, too.
+  defp wire_default(:notify), do: {:error, {:bad_action, :notify}}
+  defp wire_default(action), do: wire_action(action)
+
+  @simple_actions [:allow, :log, :notify, :trap, :kill_thread, :kill_process]
 
   defp wire_action(action) when action in @simple_actions, do: {:ok, action}
   defp wire_action({:errno, code}) when code in 1..4094, do: {:ok, {:errno, code}}

@@ -20,6 +20,7 @@ defmodule Linx.Process.Options.Reason do
           | {:bad_rlimits | :bad_nice | :bad_umask | :bad_cpus, term}
           | {:bad_owner | :bad_linger | :bad_auto_proceed | :bad_init | :bad_agent, term}
           | {:bad_kill | :bad_timeout | :bad_cgroup | :bad_inherit, term}
+          | {:bad_syscall_timeout, term}
           | {:bad_sandbox, {what :: atom, term} | term}
           | {:unknown_option, term}
 
@@ -51,6 +52,8 @@ defmodule Linx.Process.Options.Reason do
     bad_kill: {:kill, "1..64 or a name such as :sigterm"},
     bad_timeout: {:timeout, "milliseconds in 0..4294967295 or :infinity"},
     bad_inherit: {:inherit, "true or false"},
+    bad_syscall_timeout:
+      {:syscall_timeout, "milliseconds in 0..2147483647, or {milliseconds, errno}"},
     bad_cgroup: {:cgroup, "true, false or a path such as \"jobs\", without . and .."}
   }
 

@@ -131,6 +131,25 @@ defmodule Linx.Process.Options.Values do
 
   def cgroup?(wanted), do: is_boolean(wanted)
 
+  @doc "How long an undecided call waits, and the errno that it fails with then."
+  @spec syscall_timeout(term) ::
+          {:ok, {non_neg_integer, 1..4095}} | {:error, {:bad_syscall_timeout, term}}
+  def syscall_timeout({ms, errno} = timeout) do
+    with true <- drain?(ms), {:ok, code} <- code(errno) do
+      {:ok, {ms, code}}
+    else
+      _ -> {:error, {:bad_syscall_timeout, timeout}}
+    end
+  end
+
+  def syscall_timeout(ms) do
+    with {:error, _} <- syscall_timeout({ms, :eperm}), do: {:error, {:bad_syscall_timeout, ms}}
+  end
+
+  defp code(code) when code in 1..4095, do: {:ok, code}
+  defp code(name) when is_atom(name), do: Linx.Errno.to_code(name)
+  defp code(_other), do: :error
+
   @doc "How many bytes of a stream are on their way at most."
   @spec window?(term) :: boolean
   def window?(bytes), do: is_integer(bytes) and bytes in 1..@max_window
