@@ -114,6 +114,9 @@ defmodule Linx.Integration.HostileInheritTest do
       {:ok, newcomer} = Sandbox.exec(session, sh(script), options)
       assert {script, Linx.Process.wait(newcomer, 5_000)} == {script, {:ok, {:exited, code}}}
     end
+
+    # PID 1 does not mind SIGTERM.
+    assert {:ok, {:signaled, 9}} = Linx.Process.stop(session, 0)
   end
 
   @tag :user_namespaces
