@@ -2,6 +2,8 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
+
 namespace linx {
 namespace {
 
@@ -10,8 +12,8 @@ constexpr size_t kRemovalsPerTurn = 32;
 // When to look again without having heard anything: who died, or was moved in by others, may have
 // been missed.
 constexpr uint32_t kTickMs = 100;
-// The same in version 1, where nothing is heard.
-constexpr uint32_t kPollMs = 2;
+// The first of these times in version 1, where nothing is heard; each is twice the one before.
+constexpr uint32_t kFirstPollMs = 1;
 // A cgroup that cannot be removed, though nobody is in it, is left where it is after that long.
 constexpr int kMaxFailures = 20;
 
@@ -29,7 +31,10 @@ void LeafEnd::Begin() {
 
 void LeafEnd::GoOn() {
   leaf_->Kill();
-  uint32_t wait_ms = leaf_->version() == CgroupVersion::one ? kPollMs : kTickMs;
+  uint32_t wait_ms = kTickMs;
+  if (leaf_->version() == CgroupVersion::one) {
+    wait_ms = poll_ms_ = std::clamp(2 * poll_ms_, kFirstPollMs, kTickMs);
+  }
   // Reading it also makes the watch wait for the next change.
   if (!leaf_->populated()) {
     switch (removal_->Remove(kRemovalsPerTurn)) {

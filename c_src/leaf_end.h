@@ -2,6 +2,7 @@
 #ifndef LINX_LEAF_END_H_
 #define LINX_LEAF_END_H_
 
+#include <cstdint>
 #include <optional>
 
 #include "cgroup_removal.h"
@@ -29,6 +30,7 @@ class LeafEnd {
   EventLoop::Watch watch_;
   EventLoop::Timer timer_;
   std::optional<CgroupRemoval> removal_;
+  uint32_t poll_ms_ = 0;
   int failures_ = 0;
 };
 

@@ -63,6 +63,13 @@ defmodule Linx.Process.ErrorTest do
           {19, :cgroup_open, "do without :cgroup"},
           {2, :cgroup_open, "make it first"},
           {13, :cgroup_mkdir, "delegated"},
+          {19, :cgroup_controls, "mix linx.doctor"},
+          {16, :cgroup_controls, "without any"},
+          {22, :cgroup_controls, "this value"},
+          {2, :cgroup_controls, "no such file"},
+          {13, :cgroup_controls, "delegated"},
+          {28, :cgroup_procs, "cpuset"},
+          {19, :cgroup_procs, "has ended"},
           {24, :socketpair, "ulimit -n"},
           {90, :request_too_big, "8 MiB"}
         ],

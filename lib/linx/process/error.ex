@@ -253,7 +253,7 @@ defmodule Linx.Process.Error do
     do: "The session is gone, and what it had not told yet with it."
 
   defp advice(:cgroup_open, :enodev),
-    do: "No cgroup v2 file system is mounted here: mount one, or do without :cgroup."
+    do: "This hierarchy of cgroups is not mounted here: mount it, or do without :cgroup."
 
   defp advice(:cgroup_open, :enoent),
     do: "There is no such cgroup: make it first. Its path counts from the root of the hierarchy."
@@ -274,6 +274,9 @@ defmodule Linx.Process.Error do
 
   defp advice(:cgroup_controls, errno) when errno in [:einval, :erange, :enospc],
     do: "The kernel does not take this value for the file, or the cgroup above allows less."
+
+  defp advice(:cgroup_procs, errno) when errno in [:enodev, :enoent],
+    do: "The cgroup is gone: the session that was to be entered has ended."
 
   defp advice(:cgroup_procs, :enospc),
     do:
