@@ -103,6 +103,29 @@ defmodule Linx.Integration.SeccompOciTest do
              {:error, {:bad_profile, {"syscalls", "a_call_of_the_future"}}}
   end
 
+  test "errnos may have names, as in Podman's profiles" do
+    entry = %{
+      "names" => ["mount"],
+      "action" => "SCMP_ACT_ERRNO",
+      "errno" => "EACCES",
+      "errnoRet" => 13
+    }
+
+    profile = %{
+      "defaultAction" => "SCMP_ACT_ERRNO",
+      "defaultErrno" => "ENOSYS",
+      "syscalls" => [entry]
+    }
+
+    assert {:ok, %{default: {:errno, :enosys}, rules: [{{:errno, :eacces}, [:mount]}]}} =
+             Seccomp.from_oci(profile)
+
+    contradiction = %{profile | "syscalls" => [%{entry | "errnoRet" => 1}]}
+
+    assert Seccomp.from_oci(contradiction) ==
+             {:error, {:bad_profile, {"syscalls[0].errno", "EACCES"}}}
+  end
+
   test "of entries that contradict each other the strictest holds" do
     entry = fn action -> %{"names" => ["mount"], "action" => action} end
     actions = ~w(SCMP_ACT_ALLOW SCMP_ACT_ERRNO SCMP_ACT_LOG)

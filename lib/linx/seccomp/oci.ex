@@ -171,10 +171,8 @@ defmodule Linx.Seccomp.Oci do
   defp errno?(code), do: is_integer(code) and code in 1..4094
 
   defp code_of(text) do
-    codes = for code <- 1..133, {:ok, name} <- [Linx.Errno.to_name(code)], do: {name, code}
-
-    Enum.find_value(codes, fn {name, code} ->
-      Atom.to_string(name) == String.downcase(text) && code
+    Enum.find_value(Linx.Errno.all(), fn {name, code} ->
+      if Atom.to_string(name) == String.downcase(text), do: code
     end)
   end
 
