@@ -81,7 +81,7 @@ defmodule Linx.Integration.HostileInheritTest do
     {:ok, second} =
       Sandbox.exec(session, sh("sleep 60; exit 7"), auto_proceed: true, stdio: :devnull)
 
-    assert {:ok, {:exited, code}} = Linx.Process.wait(second, 5_000)
+    assert {:ok, {:exited, code}} = Linx.Process.wait(second, 60_000)
     assert code not in [0, 7]
     assert Linx.Process.stop(session, 0) |> elem(0) == :ok
   end
@@ -113,7 +113,7 @@ defmodule Linx.Integration.HostileInheritTest do
         ] do
       options = [auto_proceed: true, stdio: :devnull]
       {:ok, newcomer} = Sandbox.exec(session, sh(script), options)
-      assert {script, Linx.Process.wait(newcomer, 5_000)} == {script, {:ok, {:exited, code}}}
+      assert {script, Linx.Process.wait(newcomer, 60_000)} == {script, {:ok, {:exited, code}}}
     end
 
     # PID 1 does not mind SIGTERM.
