@@ -12,6 +12,7 @@ defmodule Linx.Bench do
     Peers,
     Proc,
     Programs,
+    SandboxRow,
     Table
   }
 
@@ -31,6 +32,7 @@ defmodule Linx.Bench do
     {4, &LatencyRows.spawn_true/1},
     {5, &ThroughputRows.spawns/1},
     {6, &LatencyRows.spawn_isolated/1},
+    {6, &SandboxRow.strict/1},
     {7, &LatencyRows.kill/1},
     {8, &ThroughputRows.output/1},
     {9, &ThroughputRows.pty/1},
@@ -42,7 +44,7 @@ defmodule Linx.Bench do
 
   @doc "The numbers of all rows."
   @spec rows() :: [pos_integer]
-  def rows, do: Enum.map(@rows, &elem(&1, 0))
+  def rows, do: @rows |> Enum.map(&elem(&1, 0)) |> Enum.uniq()
 
   @doc """
   Builds the programs, measures, prints the table, and writes the JSON where one is wanted.

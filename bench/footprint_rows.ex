@@ -3,7 +3,7 @@ defmodule Linx.Bench.FootprintRows do
   Rows 11 and 12: what idle sessions cost, and whether they slow the others down.
   """
 
-  alias Linx.Bench.{LatencyRows, Measure, Proc, Sessions}
+  alias Linx.Bench.{LatencyRows, Measure, Proc, SandboxRow, Sessions}
 
   @doc "Memory per idle session: of the agents and inits, and of this node."
   @spec memory(Linx.Bench.context()) :: [Measure.t()]
@@ -11,9 +11,15 @@ defmodule Linx.Bench.FootprintRows do
     count = if context.quick, do: 20, else: 200
     rounds = if context.quick, do: 1, else: 3
 
-    for {init, limit} <- [{false, 8}, {true, 120}] do
-      options = Sessions.options([context.programs.idle], init: init)
-      work = if init, do: "with init", else: "no init"
+    idle = context.programs.idle
+
+    kinds = [
+      {"no init", Sessions.options([idle], init: false), 8},
+      {"with init", Sessions.options([idle], init: true), 120},
+      {"under :strict", SandboxRow.options(idle), 8}
+    ]
+
+    for {work, options, limit} <- kinds do
       # The agents and their tables grow once, not with each session.
       Sessions.with_idle(count, options, fn -> :ok end)
       samples = for _ <- 1..rounds, do: memory_of(count, options)

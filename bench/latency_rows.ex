@@ -127,7 +127,11 @@ defmodule Linx.Bench.LatencyRows do
     )
   end
 
-  defp race(context, row, work, {rounds, count}, contenders) do
+  @doc "A row of contenders, of so many rounds and pieces of work in each."
+  @spec race(Linx.Bench.context(), pos_integer, String.t(), {pos_integer, pos_integer}, [
+          Contender.t()
+        ]) :: Measure.t()
+  def race(context, row, work, {rounds, count}, contenders) do
     opts =
       if context.quick,
         do: [rounds: 2, count: 8, warm_up: 2],

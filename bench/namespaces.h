@@ -9,14 +9,19 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-// The pid of a child that execs argv in namespaces of its own, or -1.
-static inline pid_t SpawnInNamespaces(char* const* argv, char* const* env) {
+// fork(2) into namespaces of the child's own.
+static inline pid_t ForkInNamespaces(void) {
   struct clone_args args;
   memset(&args, 0, sizeof(args));
   args.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP |
                CLONE_NEWNET | CLONE_NEWTIME | CLONE_NEWPID;
   args.exit_signal = SIGCHLD;
-  pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+  return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+// The pid of a child that execs argv in namespaces of its own, or -1.
+static inline pid_t SpawnInNamespaces(char* const* argv, char* const* env) {
+  pid_t pid = ForkInNamespaces();
   if (pid == 0) {
     execve(argv[0], argv, env);
     _exit(127);

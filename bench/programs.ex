@@ -4,7 +4,14 @@ defmodule Linx.Bench.Programs do
   """
 
   @names [:static, :idle, :writer, :reader] ++
-           [:floor_port, :floor_namespaces, :floor_pty, :floor_output, :floor_input]
+           [
+             :floor_port,
+             :floor_namespaces,
+             :floor_sandbox,
+             :floor_pty,
+             :floor_output,
+             :floor_input
+           ]
 
   @doc "Builds the programs in `source` into `dir` with CMake; answers name to path."
   @spec build(Path.t(), Path.t()) :: %{atom => Path.t()}

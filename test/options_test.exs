@@ -3,6 +3,7 @@ defmodule Linx.Process.OptionsTest do
 
   doctest Linx.Process.Confinement
   doctest Linx.Process.Isolation.Proc
+  doctest Linx.Sandbox.Host
   doctest Linx.Sandbox.Verify
   doctest Linx.Process.Options
   doctest Linx.Process.Options.Limits

@@ -16,6 +16,7 @@ defmodule Linx.Sandbox do
 
   alias Linx.Sandbox.{
     Files,
+    Host,
     Ids,
     Landlock,
     Limits,
@@ -464,7 +465,8 @@ defmodule Linx.Sandbox do
   def request(%__MODULE__{} = sandbox, mode) do
     with {:ok, namespaces} <- all_namespaces(sandbox), {:ok, env} <- env(sandbox) do
       writable = Files.writable(Map.fetch!(sandbox.parts, Files))
-      context = Map.merge(%{mode: mode, namespaces: namespaces, writable: writable}, user())
+      host = Map.take(Host.self(), [:uid, :gid])
+      context = Map.merge(host, %{mode: mode, namespaces: namespaces, writable: writable})
       first = mode |> first(namespaces) |> put_env(env)
 
       Enum.reduce_while(@parts, {:ok, first}, fn part, {:ok, request} ->
@@ -493,7 +495,8 @@ defmodule Linx.Sandbox do
     with true <- is_list(named) and not List.improper?(named),
          [] <- named -- Linx.Protocol.namespaces() do
       needed = for part <- @parts, name <- part.namespaces(Map.fetch!(parts, part)), do: name
-      {:ok, Enum.filter(Linx.Protocol.namespaces(), &(&1 in with_user(named ++ needed)))}
+      wanted = with_user(named ++ needed)
+      {:ok, Enum.filter(Linx.Protocol.namespaces(), &(&1 in wanted))}
     else
       _ -> {:error, {:bad_sandbox, {:namespaces, named}}}
     end
@@ -503,13 +506,6 @@ defmodule Linx.Sandbox do
   defp with_user([]), do: []
 
   defp with_user(names) do
-    {:ok, own} = Linx.Capabilities.read(:self)
-    if :cap_sys_admin in own.effective, do: names, else: [:user | names]
-  end
-
-  # The agents run as the BEAM does.
-  defp user do
-    %File.Stat{uid: uid, gid: gid} = File.stat!("/proc/self")
-    %{uid: uid, gid: gid}
+    if :cap_sys_admin in Host.self().capabilities, do: names, else: [:user | names]
   end
 end

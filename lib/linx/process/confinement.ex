@@ -26,6 +26,8 @@ defmodule Linx.Process.Confinement do
 
   @cap_last_cap "/proc/sys/kernel/cap_last_cap"
 
+  @noted [:cap_drop_bounding, :cap_set_thread, :cap_set_ambient, :seccomp_install, :seccomp_rules]
+
   @doc """
   The keys of a request that confine; `:env` too, where a sandbox gives the workload one of its own.
   """
@@ -34,23 +36,32 @@ defmodule Linx.Process.Confinement do
     do: Map.take(request, if(Map.has_key?(sandbox, :env), do: [:env | @keys], else: @keys))
 
   @doc """
-  A confinement to which a command of the checkpoint was added: one of `Linx.Capabilities` or
+  A packed confinement to which a command of the checkpoint was added: one of `Linx.Capabilities` or
   `Linx.Seccomp`.
 
-      iex> Linx.Process.Confinement.note(%{}, {:cap_set_ambient, 0})
+      iex> alias Linx.Process.Confinement
+      iex> note = fn confinement, command ->
+      ...>   confinement |> Confinement.pack() |> Confinement.note(command) |> Confinement.unpack()
+      ...> end
+      iex> note.(%{}, {:cap_set_ambient, 0})
       %{capabilities: %{ambient: 0}}
-      iex> Linx.Process.Confinement.note(%{seccomp: ["a"]}, {:seccomp_install, "b"})
+      iex> note.(%{seccomp: ["a"]}, {:seccomp_install, "b"})
       %{seccomp: ["a", "b"]}
-      iex> Linx.Process.Confinement.note(%{}, {:pty_in, "x"})
+      iex> note.(%{}, {:pty_in, "x"})
       %{}
   """
-  @spec note(map, term) :: map
-  def note(confinement, {:cap_drop_bounding, mask}) do
+  @spec note(packed, term) :: packed
+  def note(packed, command) when is_tuple(command) and elem(command, 0) in @noted,
+    do: packed |> unpack() |> add(command) |> pack()
+
+  def note(packed, _other), do: packed
+
+  defp add(confinement, {:cap_drop_bounding, mask}) do
     kept = get_in(confinement, [:capabilities, :bounding]) || all_capabilities()
     put_sets(confinement, %{bounding: kept &&& ~~~mask})
   end
 
-  def note(confinement, {:cap_set_thread, effective, permitted, inheritable}) do
+  defp add(confinement, {:cap_set_thread, effective, permitted, inheritable}) do
     put_sets(confinement, %{
       effective: effective,
       permitted: permitted,
@@ -58,12 +69,10 @@ defmodule Linx.Process.Confinement do
     })
   end
 
-  def note(confinement, {:cap_set_ambient, mask}), do: put_sets(confinement, %{ambient: mask})
+  defp add(confinement, {:cap_set_ambient, mask}), do: put_sets(confinement, %{ambient: mask})
 
-  def note(confinement, {name, filter}) when name in [:seccomp_install, :seccomp_rules],
+  defp add(confinement, {_seccomp, filter}),
     do: Map.update(confinement, :seccomp, [filter], &(&1 ++ [filter]))
-
-  def note(confinement, _other), do: confinement
 
   defp put_sets(confinement, sets),
     do: Map.update(confinement, :capabilities, sets, &Map.merge(&1, sets))
@@ -73,6 +82,30 @@ defmodule Linx.Process.Confinement do
     last = @cap_last_cap |> File.read!() |> String.trim() |> String.to_integer()
     (1 <<< (last + 1)) - 1
   end
+
+  @typedoc "A confinement in the memory of a session, of which there may be many."
+  @opaque packed :: map | {binary, [term] | nil}
+
+  @doc """
+  A confinement in little memory. Its filters stay as they are: their binaries are shared anyway.
+
+      iex> alias Linx.Process.Confinement
+      iex> %{umask: 0} |> Confinement.pack() |> Confinement.unpack()
+      %{umask: 0}
+  """
+  @spec pack(map) :: packed
+  def pack(confinement) when confinement == %{}, do: confinement
+
+  def pack(confinement) do
+    {filters, rest} = Map.pop(confinement, :seccomp)
+    {:erlang.term_to_binary(rest), filters}
+  end
+
+  @doc "The confinement that was packed."
+  @spec unpack(packed) :: map
+  def unpack({rest, nil}), do: :erlang.binary_to_term(rest)
+  def unpack({rest, filters}), do: rest |> :erlang.binary_to_term() |> Map.put(:seccomp, filters)
+  def unpack(nothing), do: nothing
 
   @doc """
   A request to enter, with the restrictions of the session that is entered: those that neither the

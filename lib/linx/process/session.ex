@@ -11,7 +11,7 @@ defmodule Linx.Process.Session do
   use GenServer, restart: :temporary
 
   alias Linx.Agent.{Outbox, Pool, Program}
-  alias Linx.Process.{Actions, Ending, LogReader, Machine, Options, Streams}
+  alias Linx.Process.{Actions, Confinement, Ending, LogReader, Machine, Options, Streams}
   alias Linx.{Protocol, Telemetry}
 
   # What a shutdown waits for the end beyond the grace that the workload has.
@@ -100,7 +100,7 @@ defmodule Linx.Process.Session do
         | outbox: outbox,
           machine: machine,
           tag: options.tag,
-          confinement: options.confinement,
+          confinement: Confinement.pack(options.confinement),
           log: log,
           watch: watch
       }
@@ -143,13 +143,14 @@ defmodule Linx.Process.Session do
       cond do
         Machine.ended?(machine) -> {:error, :no_process}
         machine.host_pid == nil -> {:error, :not_ready}
-        true -> {:ok, machine.host_pid, place(state), state.confinement}
+        true -> {:ok, machine.host_pid, place(state), Confinement.unpack(state.confinement)}
       end
 
     {:reply, answer, state}
   end
 
-  def handle_call(:confinement, _from, state), do: {:reply, {:ok, state.confinement}, state}
+  def handle_call(:confinement, _from, state),
+    do: {:reply, {:ok, Confinement.unpack(state.confinement)}, state}
 
   def handle_call(request, from, state), do: step({:call, from, request}, state)
 

@@ -32,6 +32,10 @@ defmodule Linx.Sandbox.Preset do
   @spec names() :: [name]
   def names, do: [:none, :strict, :container, :build]
 
+  @doc "What `:strict` shows of the host, where it is there."
+  @spec system_paths() :: [Path.t()]
+  def system_paths, do: @system
+
   @doc "Adds a preset to a sandbox."
   @spec apply_to(Sandbox.t(), name) :: Sandbox.t()
   def apply_to(sandbox, :none), do: sandbox

@@ -23,6 +23,7 @@ defmodule Linx.Sandbox.Privileges do
   @behaviour Linx.Sandbox.Part
 
   alias Linx.Capabilities.Constants
+  alias Linx.Sandbox.Host
   alias Linx.Seccomp
   alias Linx.Seccomp.Filter
 
@@ -48,13 +49,9 @@ defmodule Linx.Sandbox.Privileges do
   # Who lacks CAP_SETPCAP has it in a user namespace of his own.
   @impl true
   def namespaces(%__MODULE__{} = wanted) do
-    with true <- drops_bounding?(wanted.capabilities),
-         {:ok, own} <- Linx.Capabilities.read(:self),
-         false <- :cap_setpcap in own.effective do
-      [:user]
-    else
-      _ -> []
-    end
+    if drops_bounding?(wanted.capabilities) and :cap_setpcap not in Host.self().capabilities,
+      do: [:user],
+      else: []
   end
 
   defp drops_bounding?(sets) when is_list(sets), do: List.keymember?(sets, :bounding, 0)
