@@ -119,7 +119,7 @@ defmodule Linx.Integration.HostileRootTest do
           assert errno in [:enoent, :enotdir]
         end
 
-        options = [argv: sh("exec sleep 60"), sandbox: image, stdio: :devnull]
+        options = [argv: sh("exec sleep 60"), sandbox: image, stdio: :devnull, init: true]
         {_session, pid} = running(options)
         assert File.ls!("/proc/#{pid}/fd") |> Enum.sort() == ["0", "1", "2"]
         assert File.read_link!("/proc/#{pid}/cwd") == "/"
@@ -165,7 +165,9 @@ defmodule Linx.Integration.HostileRootTest do
   defp mount(sandbox, :read_only, target), do: Sandbox.read_only_path(sandbox, target)
 
   defp idle(sandbox) do
-    {_session, pid} = running(argv: sh("exec sleep 60"), sandbox: sandbox, stdio: :devnull)
+    # SIGTERM ends it at once, which it would not if it were PID 1.
+    options = [argv: sh("exec sleep 60"), sandbox: sandbox, stdio: :devnull, init: true]
+    {_session, pid} = running(options)
     {pid, mounts(pid)}
   end
 end

@@ -282,7 +282,9 @@ defmodule Linx.Integration.SandboxFilesTest do
   end
 
   defp idle(sandbox) do
-    {_session, pid} = running(argv: sh("exec sleep 60"), sandbox: sandbox, stdio: :devnull)
+    # SIGTERM ends it at once, which it would not if it were PID 1.
+    options = [argv: sh("exec sleep 60"), sandbox: sandbox, stdio: :devnull, init: true]
+    {_session, pid} = running(options)
     pid
   end
 
