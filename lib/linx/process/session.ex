@@ -18,6 +18,8 @@ defmodule Linx.Process.Session do
   @patience 5000
   # What it waits for a log then: a supervisor's default :shutdown leaves half a second for both.
   @log_patience 400
+  # Bytes of a request that are worth to be let go of.
+  @large_frame 2048
   # The exit status of an agent that has lost its channel, for the case where none can be seen.
   @channel_lost 1
 
@@ -54,7 +56,9 @@ defmodule Linx.Process.Session do
           {:ok, pid} | {:error, term}
   def start(%Options{} = options, place, frame) do
     # The request as a whole is not kept: a session is small.
-    options = %{options | request: nil, owner: options.owner || caller()}
+    confinement = Confinement.pack(options.confinement)
+    owner = options.owner || caller()
+    options = %{options | request: nil, confinement: confinement, owner: owner}
 
     case GenServer.start(__MODULE__, {self(), options, place, frame}) do
       {:error, {:shutdown, reason}} -> {:error, reason}
@@ -100,7 +104,7 @@ defmodule Linx.Process.Session do
         | outbox: outbox,
           machine: machine,
           tag: options.tag,
-          confinement: Confinement.pack(options.confinement),
+          confinement: options.confinement,
           log: log,
           watch: watch
       }
@@ -108,11 +112,19 @@ defmodule Linx.Process.Session do
       if options.timeout != :infinity,
         do: Process.send_after(self(), :time_over, options.timeout)
 
-      {:ok, own(state, options.owner)}
+      state = own(state, options.owner)
+      if byte_size(frame) > @large_frame, do: {:ok, state, {:continue, :tidy}}, else: {:ok, state}
     else
       {:closed, _, _} -> {:stop, {:shutdown, :closed}}
       {:error, reason} -> {:stop, {:shutdown, reason}}
     end
+  end
+
+  # A session may do nothing for long, and would keep its request in memory.
+  @impl true
+  def handle_continue(:tidy, state) do
+    :erlang.garbage_collect()
+    {:noreply, state}
   end
 
   defp connect(:dedicated, _options) do
