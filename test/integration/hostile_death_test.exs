@@ -130,6 +130,7 @@ defmodule Linx.Integration.HostileDeathTest do
       request = %{argv: argv, auto_proceed: true, init: true, stdio: :devnull}
       Wire.say(wire, {1, {:spawn, request}})
       assert_receive {^wire, {1, {:status, :running}}}
+      Processes.await(fn -> Processes.named(token, ["tree_whole"]) != [] end, fn -> "no tree" end)
 
       {_, 0} = System.cmd("kill", ["-TERM", "#{agent}"])
       Processes.await(fn -> refused_when_new?(wire, request) end, fn -> "it goes on" end)
