@@ -20,8 +20,10 @@ defmodule Linx.Integration.ReadmeTest do
     end
   end
 
-  test "docs/commands.md runs as printed" do
-    run_blocks("docs/commands.md")
+  for guide <- ["docs/commands.md", "docs/sandbox.md"] do
+    test "#{guide} runs as printed" do
+      run_blocks(unquote(guide))
+    end
   end
 
   test "the command lines that are printed are valid" do
