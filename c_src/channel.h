@@ -33,13 +33,15 @@ struct Order {
     cap_set_thread,
     cap_set_ambient,
     securebits,
-    filter
+    filter,
+    mount_tree  // with the fd of a mount
   };
   Kind kind;
   uint32_t size;     // filter: bytes that follow
   uint32_t given;    // cap_set_thread: which masks are given, 1 << index; the others stay
   uint32_t try_now;  // filter: 1 to try it at once
-  uint64_t mask[3];  // cap_*, securebits: the mask, or effective, permitted, inheritable
+  uint64_t mask[3];  // cap_*, securebits: the mask, or effective, permitted, inheritable;
+                     // mount_tree: what it is, see TakeTree
   uint32_t notify;   // filter: 1 where it has calls notified
 };
 
@@ -64,6 +66,12 @@ struct Report {
   uint64_t ended_us;   // ended: how long ago the workload ended
   Usage usage;         // ended: the workload's, without its wall time
 };
+
+// Sends a record, with a file descriptor unless `fd` is negative; no heap, no errno. 0 or a
+// negative errno.
+long SendRecord(int channel, const void* record, size_t size, int fd, int flags);
+// The next record's bytes, 0 at the end, or a negative errno; an fd that comes with it is `*fd`'s.
+long ReceiveRecord(int channel, void* record, size_t size, int* fd);
 
 }  // namespace linx
 

@@ -127,12 +127,18 @@ long ReportReady(Child* child) {
 void ServeCheckpoint(Child* child) {
   alignas(8) char record[sizeof(Order) + kMaxFilterBytes];
   for (;;) {
-    const long n = raw::Call(SYS_read, child->plan.channel, record, sizeof(record));
+    int passed = -1;
+    const long n = ReceiveRecord(child->plan.channel, record, sizeof(record), &passed);
     if (n == -EINTR) continue;
     if (n < static_cast<long>(sizeof(Order))) raw::Exit(kNotReached);
     Order order;
     std::memcpy(&order, record, sizeof(order));
     if (order.kind == Order::Kind::proceed) return;
+    if (order.kind == Order::Kind::mount_tree) {
+      const long taken = TakeTree(child->plan.mounts, order.mask[0], passed);
+      if (taken < 0) Fail(child->plan.channel, Stage::mount, taken);
+      continue;
+    }
     OrderFailure failed;
     const long rc = child->orders.Take(record, static_cast<size_t>(n), &failed);
     if (rc < 0) Fail(child->plan.channel, failed.stage, rc, failed.element);

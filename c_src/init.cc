@@ -223,22 +223,7 @@ void ReportFailure(int channel, Stage stage, long code) {
 }
 
 long SendReport(int channel, const Report& report, int fd) {
-  struct iovec data = {const_cast<Report*>(&report), sizeof(report)};
-  struct msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  if (fd >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    struct cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(header), &fd, sizeof(int));
-  }
-  const long rc = raw::Call(SYS_sendmsg, channel, &message, MSG_NOSIGNAL);
-  return rc < 0 ? rc : 0;
+  return SendRecord(channel, &report, sizeof(report), fd, 0);
 }
 
 }  // namespace linx

@@ -53,6 +53,13 @@ long AddAttributes(int mount, uint64_t attributes, bool recursive) {
   return SetAttributes(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u), attr);
 }
 
+long MapIds(int mount, int user_namespace, bool recursive) {
+  struct mount_attr attr = {};
+  attr.attr_set = MOUNT_ATTR_IDMAP;
+  attr.userns_fd = static_cast<uint64_t>(user_namespace);
+  return SetAttributes(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u), attr);
+}
+
 long TakeAttributes(int mount, uint64_t attributes) {
   struct mount_attr attr = {};
   attr.attr_clr = attributes;

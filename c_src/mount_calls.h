@@ -54,6 +54,9 @@ raw::Fd CloneTree(int directory, const char* path, unsigned at_flags);
 long AddAttributes(int mount, uint64_t attributes, bool recursive);
 long TakeAttributes(int mount, uint64_t attributes);
 
+// Shows the files of a detached mount as the ids inside of a user namespace own them.
+long MapIds(int mount, int user_namespace, bool recursive);
+
 // No mount below `path` sends what happens in it to another namespace, or gets it from there.
 long MakePrivate(const char* path);
 

@@ -38,12 +38,13 @@ struct Shape {
 
 constexpr Shape kRoots[] = {
     {Value::host_, MountKind::bind, Bits(Value::kind_), kFlags},
-    {Value::dir_, MountKind::bind, Bits(Value::kind_, Value::source_), kFlags},
+    {Value::dir_, MountKind::bind, Bits(Value::kind_, Value::source_), kFlags | Bit(Value::idmap_)},
     {Value::tmpfs_, MountKind::tmpfs, Bits(Value::kind_), kFlags | kTmpfs},
 };
 
 constexpr Shape kMounts[] = {
-    {Value::bind_, MountKind::bind, kTarget | Bit(Value::source_), kFlags | Bit(Value::recursive_)},
+    {Value::bind_, MountKind::bind, kTarget | Bit(Value::source_),
+     kFlags | Bits(Value::recursive_, Value::idmap_)},
     {Value::tmpfs_, MountKind::tmpfs, kTarget, kFlags | kTmpfs},
     {Value::overlay_, MountKind::overlay, kTarget | Bit(Value::lower_),
      kFlags | Bits(Value::upper_, Value::work_)},
@@ -123,6 +124,8 @@ bool ReadField(TermReader& reader, Value word, Fields* out) {
       return ReadFlag(reader, MOUNT_ATTR_NOEXEC, &out->mount);
     case Value::recursive_:
       return reader.ReadBool(&out->mount.recursive);
+    case Value::idmap_:
+      return reader.ReadBool(&out->mount.idmap);
     case Value::size_:
       return reader.ReadUint(INT64_MAX, &out->size) && out->size > 0;
     case Value::mode_:

@@ -31,12 +31,17 @@ struct Work {
 
 long MakeAllPrivate(Work*) { return MakePrivate("/"); }
 
+raw::Fd Source(const ChildMount& bind, bool recursive) {
+  if (bind.idmap) return raw::Fd(bind.tree < 0 ? -EBADF : bind.tree);
+  return CloneTree(AT_FDCWD, bind.source, recursive ? AT_RECURSIVE : 0u);
+}
+
 // With what is mounted below it, as it is. The mount at the top is left writable for now: there may
 // be targets to make in it.
 long OpenRoot(Work* work) {
   const ChildMount& root = *work->plan.root;
   if (root.kind != MountKind::bind) return 0;
-  work->root = CloneTree(AT_FDCWD, root.source, AT_RECURSIVE);
+  work->root = Source(root, true);
   if (!work->root.ok()) return work->root.error();
   FileKind kind;
   long rc = Look(work->root.get(), &kind);
@@ -53,7 +58,7 @@ long OpenSources(Work* work) {
     ChildMount& mount = work->plan.mounts[i];
     if (mount.kind != MountKind::bind) continue;
     work->element = static_cast<int32_t>(i);
-    raw::Fd tree = CloneTree(AT_FDCWD, mount.source, mount.recursive ? AT_RECURSIVE : 0u);
+    raw::Fd tree = Source(mount, mount.recursive);
     if (!tree.ok()) return tree.error();
     const long rc = AddAttributes(tree.get(), mount.attributes, mount.recursive);
     if (rc < 0) return rc;
@@ -218,6 +223,12 @@ constexpr Step kSteps[] = {
 };
 
 }  // namespace
+
+long TakeTree(const ChildMounts& mounts, uint64_t element, int tree) {
+  if (tree < 0 || mounts.root == nullptr || element > mounts.count) return -EINVAL;
+  (element == 0 ? *mounts.root : mounts.mounts[element - 1]).tree = tree;
+  return 0;
+}
 
 long MakeMounts(const ChildMounts& mounts, MountFailure* failed) {
   if (mounts.root == nullptr) return 0;

@@ -36,6 +36,7 @@ struct MountOption {
 struct ChildMount {
   MountKind kind = MountKind::bind;
   bool recursive = true;
+  bool idmap = false;  // the agent has made it: it is `tree` from the start
   uint32_t mode = 0;
   uint64_t attributes = 0;
   const char* source = nullptr;
@@ -64,6 +65,10 @@ struct MountFailure {
 };
 constexpr int kMountPartShift = 16;
 constexpr size_t kMaxMounts = 1024;
+
+// Where the agent's order puts a mount that it has made: 0 is the root, the others count from 1.
+// Negative where there is no such element.
+long TakeTree(const ChildMounts& mounts, uint64_t element, int tree);
 
 // The child's step. 0, or a negative errno with `*failed` set. Afterwards the working directory is
 // the new root.

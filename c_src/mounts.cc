@@ -1,5 +1,6 @@
 #include "mounts.h"
 
+#include <algorithm>
 #include <new>
 
 #include "dev_steps.h"
@@ -25,6 +26,7 @@ ChildMount Copy(const Mount& mount, Region* region) {
   ChildMount copy;
   copy.kind = mount.kind;
   copy.recursive = mount.recursive;
+  copy.idmap = mount.idmap;
   copy.mode = mount.mode;
   copy.attributes = mount.attributes;
   copy.source = region->Copy(mount.source);
@@ -56,6 +58,11 @@ std::string Describe(const Mount& mount, int32_t part) {
 }
 
 }  // namespace
+
+bool Mounts::id_mapped() const {
+  return (root && root->idmap) ||
+         std::any_of(mounts.begin(), mounts.end(), [](const Mount& mount) { return mount.idmap; });
+}
 
 std::string DetailOf(const Mounts& mounts, Stage stage, int32_t element) {
   if (stage == Stage::mount) {

@@ -25,6 +25,7 @@ struct Mount {
   uint64_t attributes = 0;                                   // MOUNT_ATTR_*
   uint32_t mode = 0;                                         // of a file or directory
   bool recursive = true;
+  bool idmap = false;  // the owners of its files are those inside of the user namespace
 };
 
 struct Mounts {
@@ -33,6 +34,7 @@ struct Mounts {
   std::vector<Mount> mounts;
 
   bool wanted() const { return root.has_value() || !mounts.empty(); }
+  bool id_mapped() const;
 };
 
 // Each reads the value of the key of its name, and answers false where it is of another shape.

@@ -90,6 +90,8 @@ TEST_CASE("mounts keep their order and what belongs to their kind") {
   CHECK(all[4].options == Options{{"size", "67108864"}, {"nr_inodes", "1000"}, {"mode", "1777"}});
   CHECK(all[5].source == "/srv/job/42");
   CHECK_FALSE(all[5].recursive);
+  CHECK(all[5].idmap);
+  CHECK(mounts.id_mapped());
   CHECK(all[6].source == "/a\\:b:/usr");
   CHECK(
       all[6].options ==

@@ -263,6 +263,9 @@ Status CheckGiven(Mode mode, const Plan& plan, const Keys& given) {
     if (fresh || !given.test(static_cast<size_t>(key))) continue;
     return Malformed(key, std::string("only in a fresh namespace: ").append(Name(ns)));
   }
+  if (plan.mounts.id_mapped() && (plan.namespaces & CloneFlag(Namespace::user)) == 0) {
+    return Malformed(Key::mounts, "idmap only in a fresh namespace: user");
+  }
   return {};
 }
 

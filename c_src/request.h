@@ -80,7 +80,8 @@ struct Plan {
 
   // Whether the agent has work of its own to do while the child is parked.
   bool needs_parking() const {
-    return id_maps.wanted() || privileges.wanted() || cgroup_controls.version1();
+    return id_maps.wanted() || mounts.id_mapped() || privileges.wanted() ||
+           cgroup_controls.version1();
   }
   bool wants_leaf() const { return cgroup.wanted || cgroup_controls.leaf(); }
   bool pty() const { return stdio[0].kind == StdioKind::pty; }

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "id_mapped_mounts.h"
 #include "step_detail.h"
 
 namespace linx {
@@ -138,8 +139,25 @@ bool Session::Place() {
   return false;
 }
 
+// Mounts that take the maps and the agent's rights. False where they could not be made.
+bool Session::PassMounts() {
+  if (!plan_.mounts.id_mapped()) return true;
+  Result<std::vector<IdMappedMount>> made = MakeIdMapped(
+      plan_.mounts, context_.workload.launcher.proc_fd(), workload_.host_pid(), workload_.pidfd());
+  if (!made.ok()) {
+    OnFailed(made.error(), 0);
+    tree_.Kill();
+    return false;
+  }
+  for (IdMappedMount& mount : made.value()) {
+    workload_.Order(std::move(mount.order), std::move(mount.tree));
+  }
+  return true;
+}
+
 // The request's own orders, and proceed where it was said before the child was ours to let go.
 void Session::LetGo() {
+  if (!PassMounts()) return;
   held_ = false;
   for (std::string& order : std::exchange(orders_, {})) workload_.Order(std::move(order));
   if (checkpoint_.passed()) workload_.Order(Checkpoint::ProceedRecord());

@@ -126,6 +126,7 @@ class Session final : private WorkloadListener {
   bool Place();
   void OnMapped();
   void Arrive();
+  bool PassMounts();
   void LetGo();
   void OnTreeGone();
   void Fail(const Error& error);

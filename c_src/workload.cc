@@ -96,17 +96,17 @@ void Workload::TakeWorkload(UniqueFd pidfd, pid_t pid) {
   FlushOrders();
 }
 
-void Workload::Order(std::string record) {
-  orders_.push_back(std::move(record));
+void Workload::Order(std::string record, UniqueFd passed) {
+  orders_.emplace_back(std::move(record), std::move(passed));
   if (workload_) FlushOrders();
 }
 
 void Workload::FlushOrders() {
   while (!orders_.empty() && channel_) {
-    const std::string& record = orders_.front();
-    const ssize_t n =
-        send(channel_.get(), record.data(), record.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && errno == EAGAIN) break;
+    const auto& [record, passed] = orders_.front();
+    const long sent =
+        SendRecord(channel_.get(), record.data(), record.size(), passed.get(), MSG_DONTWAIT);
+    if (sent == -EAGAIN) break;
     orders_.pop_front();  // sent, or nobody is left to read it
   }
   channel_watch_.Want(orders_.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT);

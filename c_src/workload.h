@@ -10,6 +10,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "channel.h"
 #include "event_loop.h"
@@ -65,8 +66,9 @@ class Workload {
   // that was launched is killed, and OnEnd comes all the same where `launched` had a process.
   void Start(Launched launched);
 
-  // Queues a record for the parked child; it is written as the channel takes it.
-  void Order(std::string record);
+  // Queues a record for the parked child, with an fd where it takes one; it is written as the
+  // channel takes it.
+  void Order(std::string record, UniqueFd passed = {});
   // Signals the workload by its pidfd; false where there is none (any more).
   bool Signal(int number);
   // SIGKILL to everything, again and again until it is dead: a frozen tree is thawed, an init that
@@ -127,7 +129,7 @@ class Workload {
   EventLoop::Watch channel_watch_, control_watch_, helper_watch_, init_watch_, workload_watch_;
   EventLoop::Timer kill_timer_;
 
-  std::deque<std::string> orders_;
+  std::deque<std::pair<std::string, UniqueFd>> orders_;
   std::optional<End> end_;
   bool started_ = false;
   bool has_init_ = false;

@@ -7,9 +7,11 @@ defmodule Linx.SandboxLimitsTest do
 
   alias Linx.{Cgroup, Sandbox}
 
+  @of_every_sandbox [:namespaces, :fail_closed, :capabilities, :no_new_privs, :uid_map, :gid_map]
+
   defp request(limits) do
     with {:ok, request} <- Sandbox.new() |> Sandbox.limit(limits) |> Sandbox.request(:spawn),
-         do: {:ok, Map.drop(request, [:namespaces, :fail_closed, :capabilities, :no_new_privs])}
+         do: {:ok, Map.drop(request, @of_every_sandbox)}
   end
 
   defp version(version), do: fn _controller -> version end

@@ -51,9 +51,23 @@ defmodule Linx.Sandbox do
     Preset.apply_to(nothing, preset)
   end
 
-  @doc "Fresh namespaces, besides those that what else is asked for needs."
+  @doc "Fresh namespaces, besides those that there are and those that what else is asked for needs."
   @spec namespaces(t, term) :: t
-  def namespaces(%__MODULE__{} = sandbox, names), do: %{sandbox | namespaces: names}
+  def namespaces(%__MODULE__{namespaces: before} = sandbox, names)
+      when is_list(before) and is_list(names),
+      do: %{sandbox | namespaces: before ++ names}
+
+  # What is wrong stays, to be told with the request.
+  def namespaces(%__MODULE__{namespaces: before} = sandbox, names),
+    do: %{sandbox | namespaces: if(is_list(before), do: names, else: before)}
+
+  @doc """
+  Takes namespaces out again that a preset has: the workload has the BEAM's then. What else is asked
+  for may still bring them.
+  """
+  @spec share(t, [atom]) :: t
+  def share(%__MODULE__{} = sandbox, names),
+    do: %{sandbox | namespaces: sandbox.namespaces -- names}
 
   @doc """
   The whole environment, as a map, a list of pairs or of `"K=V"`; `nil` for the BEAM's. The option `:env`
@@ -266,6 +280,7 @@ defmodule Linx.Sandbox do
     * `:read_only` - boolean, default `false`; `:tmpfs` is so only once everything is in its place
     * `:nosuid`, `:nodev` - boolean, default `true`, for `:host` `false`
     * `:noexec` - boolean, default `false`
+    * `:idmap` - boolean, default `false`, of a directory: as in `bind/4`
     * `:size`, `:mode`, `:nr_inodes` - of `:tmpfs`, as in `tmpfs/3`; the default mode is `0o755`
 
   Without this the root is the host's if anything is mounted. The old root is then out of reach in any
@@ -286,6 +301,9 @@ defmodule Linx.Sandbox do
     * `:noexec` - boolean, default `false`
     * `:recursive` - boolean, default `true`: with all that is mounted below the source. In a user
       namespace the kernel refuses to leave anything out
+    * `:idmap` - boolean, default `false`: files belong inside to the ids that the host has for them, as if the
+      maps of the user namespace were not there: what root of the sandbox makes is root's on the host.
+      It brings a user namespace, takes CAP_SYS_ADMIN, and a file system that can do it (Linux 5.12)
   """
   @spec bind(t, term, term, term) :: t
   def bind(sandbox, source, target \\ nil, options \\ [])

@@ -127,9 +127,10 @@ defmodule Linx.Integration.HostileIsolationTest do
       wire = envelope(start_with: ["open:9:/etc"])
 
       for kind <- Hostile.kinds(), fd <- [3, 4, 5, 6, 7, 8, 9] do
-        id = fail(wire, kind, Map.put(Hostile.request(kind), :cwd, "/proc/self/fd/#{fd}"))
+        cwd = "/proc/self/fd/#{fd}"
+        id = fail(wire, kind, Map.put(Hostile.request(kind), :cwd, cwd))
         assert_receive {^wire, {^id, event}}
-        assert {:error, _, :chdir} = event, "#{kind}, fd #{fd}: #{inspect(event)}"
+        assert {:error, _, :chdir, ^cwd} = event, "#{kind}: #{inspect(event)}"
       end
     end
 
@@ -163,7 +164,7 @@ defmodule Linx.Integration.HostileIsolationTest do
 
       request = Map.merge(inside, %{auto_proceed: true, cwd: "/proc/self/fd/0"})
       Wire.say(wire, {23, {:enter, request}})
-      assert_receive {^wire, {23, {:error, 2, :chdir}}}
+      assert_receive {^wire, {23, {:error, 2, :chdir, "/proc/self/fd/0"}}}
     end
   end
 

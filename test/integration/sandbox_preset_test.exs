@@ -122,6 +122,19 @@ defmodule Linx.Integration.SandboxPresetTest do
       assert :cap_sys_admin not in isolation.capabilities.bounding
     end
 
+    @tag :root
+    test "may have a user namespace, and its root's files be its own all the same" do
+      root = RootFs.make()
+
+      sandbox =
+        Sandbox.new(:container) |> Sandbox.namespaces([:user]) |> Sandbox.root(root, idmap: true)
+
+      script = "stat -c %u /etc/passwd; echo x > /etc/made; cat /proc/self/uid_map"
+      assert {text, 0} = run(sandbox, script)
+      assert ["0", "0", "100000", "65536"] = String.split(text)
+      assert File.lstat!(Path.join(root, "etc/made")).uid == 0
+    end
+
     test "finds commands in its own root" do
       sandbox = Sandbox.new(:container) |> Sandbox.root(RootFs.make())
       assert Linx.cmd("echo", ["inside"], sandbox: sandbox) == {"inside\n", 0}
@@ -177,6 +190,18 @@ defmodule Linx.Integration.SandboxPresetTest do
       assert isolation.namespaces.net == :shared
       assert isolation.namespaces.mount == :fresh
     end
+  end
+
+  test "namespaces are added to a preset's, and shared again" do
+    {:ok, request} =
+      :build |> Sandbox.new() |> Sandbox.namespaces([:time]) |> Sandbox.request(:spawn)
+
+    assert :time in request.namespaces and :mount in request.namespaces
+    {:ok, request} = :strict |> Sandbox.new() |> Sandbox.share([:net]) |> Sandbox.request(:spawn)
+    refute :net in request.namespaces
+    assert :pid in request.namespaces
+    bad = Sandbox.namespaces(Sandbox.new(), :net)
+    assert Sandbox.request(bad, :spawn) == {:error, {:bad_sandbox, {:namespaces, :net}}}
   end
 
   test "an unknown preset is refused" do

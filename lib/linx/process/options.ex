@@ -244,8 +244,7 @@ defmodule Linx.Process.Options do
 
   # What the options name comes on top of what the sandbox asks for.
   defp sandbox(%Sandbox{} = sandbox, mode, named) do
-    names = if is_list(sandbox.namespaces), do: sandbox.namespaces, else: [sandbox.namespaces]
-    sandbox |> Sandbox.namespaces(names ++ List.wrap(named)) |> Sandbox.request(mode)
+    sandbox |> Sandbox.namespaces(List.wrap(named)) |> Sandbox.request(mode)
   end
 
   defp sandbox(other, _mode, _named), do: {:error, {:bad_sandbox, other}}

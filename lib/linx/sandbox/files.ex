@@ -46,9 +46,13 @@ defmodule Linx.Sandbox.Files do
   @tmpfs [size: "64m", mode: 0o1777, nr_inodes: nil] ++ @inert
 
   # What may be said of each kind, with what it is where nothing is said.
-  @roots %{dir: @inert, host: @as_it_is, tmpfs: Keyword.put(@tmpfs, :mode, 0o755)}
+  @roots %{
+    dir: [idmap: false] ++ @inert,
+    host: @as_it_is,
+    tmpfs: Keyword.put(@tmpfs, :mode, 0o755)
+  }
   @mounts %{
-    bind: [source: nil, recursive: true] ++ Keyword.put(@inert, :read_only, true),
+    bind: [source: nil, recursive: true, idmap: false] ++ Keyword.put(@inert, :read_only, true),
     tmpfs: @tmpfs,
     overlay: [lower: nil, upper: nil, work: nil] ++ @inert,
     proc: [subset: nil, hidepid: nil] ++ @pseudo,
@@ -87,8 +91,17 @@ defmodule Linx.Sandbox.Files do
   @impl Part
   def namespaces(%__MODULE__{root: nil, mounts: []}), do: []
 
-  def namespaces(%__MODULE__{mounts: mounts}),
-    do: [:mount | for({kind, _, _} <- mounts, name = @needs[kind], do: name)]
+  def namespaces(%__MODULE__{mounts: mounts} = files) do
+    mapped = if id_mapped?(files), do: [:user], else: []
+    [:mount | for({kind, _, _} <- mounts, name = @needs[kind], do: name)] ++ mapped
+  end
+
+  # Whose ids they would be is the user namespace's to say.
+  defp id_mapped?(%{root: root, mounts: mounts}) do
+    roots = if root, do: [elem(root, 1)], else: []
+    options = roots ++ for {:bind, _target, options} <- mounts, do: options
+    Enum.any?(options, &(Keyword.keyword?(&1) and &1[:idmap] == true))
+  end
 
   @doc "Where something is mounted that may be written: binds, overlays and file systems in memory."
   @spec writable(t) :: [Path.t()]

@@ -22,6 +22,11 @@ defmodule Linx.Process.Error.Mounts do
   end
 
   def advice(:root, :enoent), do: "The host has no such directory."
+
+  def advice(:root, :einval),
+    do:
+      "Not every file system can have an :idmap, and what is mounted below a root has to be able to, too."
+
   def advice(:root, :enotdir), do: "A root is a directory."
 
   def advice(stage, :exdev) when stage in [:mount, :root],
@@ -65,8 +70,8 @@ defmodule Linx.Process.Error.Mounts do
   end
 
   def advice(:mount, :einval) do
-    "The file system refuses an option, or, in a user namespace, a bind without what is mounted below " <>
-      "its source, or devices where no id is mapped to 0."
+    "The file system refuses an option, or an :idmap, or, in a user namespace, a bind without what is " <>
+      "mounted below its source, or devices where no id is mapped to 0."
   end
 
   def advice(:mount, :enodev), do: "This kernel lacks the file system."
