@@ -28,7 +28,7 @@ long SendRecord(int channel, const void* record, size_t size, int fd, int flags)
   return rc < 0 ? rc : 0;
 }
 
-long ReceiveRecord(int channel, void* record, size_t size, int* fd) {
+long ReceiveRecord(int channel, void* record, size_t size, int* fd, int flags) {
   struct iovec data = {record, size};
   alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
   struct msghdr message = {};
@@ -36,7 +36,7 @@ long ReceiveRecord(int channel, void* record, size_t size, int* fd) {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof(control);
-  const long n = raw::Call(SYS_recvmsg, channel, &message, MSG_CMSG_CLOEXEC);
+  const long n = raw::Call(SYS_recvmsg, channel, &message, MSG_CMSG_CLOEXEC | flags);
   const struct cmsghdr* header = n > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
   if (header != nullptr) std::memcpy(fd, CMSG_DATA(header), sizeof(*fd));
   return n;

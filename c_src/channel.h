@@ -71,7 +71,7 @@ struct Report {
 // negative errno.
 long SendRecord(int channel, const void* record, size_t size, int fd, int flags);
 // The next record's bytes, 0 at the end, or a negative errno; an fd that comes with it is `*fd`'s.
-long ReceiveRecord(int channel, void* record, size_t size, int* fd);
+long ReceiveRecord(int channel, void* record, size_t size, int* fd, int flags);
 
 }  // namespace linx
 

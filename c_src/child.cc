@@ -128,7 +128,7 @@ void ServeCheckpoint(Child* child) {
   alignas(8) char record[sizeof(Order) + kMaxFilterBytes];
   for (;;) {
     int passed = -1;
-    const long n = ReceiveRecord(child->plan.channel, record, sizeof(record), &passed);
+    const long n = ReceiveRecord(child->plan.channel, record, sizeof(record), &passed, 0);
     if (n == -EINTR) continue;
     if (n < static_cast<long>(sizeof(Order))) raw::Exit(kNotReached);
     Order order;

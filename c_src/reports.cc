@@ -3,32 +3,17 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <cstring>
-#include <utility>
 
 namespace linx {
 
 Got ReceiveReport(int channel, Report* report, UniqueFd* passed) {
-  struct iovec data = {report, sizeof(*report)};
-  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-  struct msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  constexpr int kFlags = MSG_CMSG_CLOEXEC | MSG_DONTWAIT;
-  ssize_t n = recvmsg(channel, &message, kFlags);
+  int fd = -1;
+  long n = ReceiveRecord(channel, report, sizeof(*report), &fd, MSG_DONTWAIT);
   // Said once, ahead of what is still to be read: the other end left with orders unread.
-  if (n < 0 && errno == ECONNRESET) n = recvmsg(channel, &message, kFlags);
-  if (n < 0) return errno == EAGAIN || errno == EINTR ? Got::nothing : Got::closed;
-  for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_type != SCM_RIGHTS) continue;
-    int received;
-    std::memcpy(&received, CMSG_DATA(header), sizeof(received));
-    *passed = MoveHigh(UniqueFd(received));
-  }
-  return n == static_cast<ssize_t>(sizeof(*report)) ? Got::message : Got::closed;
+  if (n == -ECONNRESET) n = ReceiveRecord(channel, report, sizeof(*report), &fd, MSG_DONTWAIT);
+  if (fd >= 0) *passed = MoveHigh(UniqueFd(fd));
+  if (n == -EAGAIN || n == -EINTR) return Got::nothing;
+  return n == static_cast<long>(sizeof(*report)) ? Got::message : Got::closed;
 }
 
 }  // namespace linx
