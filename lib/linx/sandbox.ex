@@ -511,7 +511,7 @@ defmodule Linx.Sandbox do
 
   defp all_namespaces(%{namespaces: named, parts: parts}) do
     with true <- is_list(named) and not List.improper?(named),
-         [] <- named -- Linx.Protocol.namespaces() do
+         true <- Enum.all?(named, &(&1 in Linx.Protocol.namespaces())) do
       needed = for part <- @parts, name <- part.namespaces(Map.fetch!(parts, part)), do: name
       wanted = with_user(named ++ needed)
       {:ok, Enum.filter(Linx.Protocol.namespaces(), &(&1 in wanted))}

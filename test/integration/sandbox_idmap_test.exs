@@ -71,6 +71,7 @@ defmodule Linx.Integration.SandboxIdmapTest do
       else: assert({:mount, :eperm, "bind /mnt <- " <> ^dir} = failure(sandbox))
   end
 
+  @tag :root
   test "a source that is not there is told before anything runs" do
     sandbox = Sandbox.new() |> Sandbox.bind("/no/such", "/mnt", idmap: true)
     assert {:mount, :enoent, "bind /mnt <- /no/such"} = failure(sandbox)

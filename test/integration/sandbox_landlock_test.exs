@@ -140,9 +140,12 @@ defmodule Linx.Integration.SandboxLandlockTest do
     assert {_, 0} = shell("sh -c 'sh -c \"! cat #{__ENV__.file}\"'", sandbox)
   end
 
-  test "best effort changes nothing where all can be enforced" do
+  test "best effort changes nothing where all can be enforced, and what lacks is told" do
     dir = open_dir()
     sandbox = host_programs() |> Sandbox.best_effort(true)
+    {session, _pid} = running(argv: ["/bin/sleep", "60"], stdio: :devnull, sandbox: sandbox)
+    assert {:ok, %{landlock: %{lacking: []} = enforced}} = Linx.Process.isolation(session)
+    assert enforced.handled_fs == Linx.Landlock.file_rights()
     assert {_, code} = shell("echo x > #{dir}/made", sandbox)
     assert code != 0
     assert File.ls!(dir) == []

@@ -17,12 +17,15 @@ defmodule Linx.Process.Isolation do
     * `:rlimits` - `%{name => {soft, hard}}` by the names of getrlimit(2)
     * `:cgroups` - `%{controllers => path}`, the key `""` for version 2
     * `:nice`, `:oom_score_adj`, `:cpus` (a list), `:umask`
-    * `:landlock` - what was asked for: the kernel does not tell what rules a process has (landlock(7))
+    * `:landlock` - what was asked for, as the kernel does not tell what rules a process has (landlock(7));
+      where that was said to be by best effort, what this kernel's ABI enforces of it, and as `:lacking` the
+      names of the rest
 
   What the BEAM's user may not read is `:unknown`.
   """
 
   alias Linx.Capabilities.State
+  alias Linx.Landlock
   alias Linx.Process.Isolation.Proc
   alias Linx.Protocol
   alias Linx.User.Pinned
@@ -67,7 +70,7 @@ defmodule Linx.Process.Isolation do
           oom_score_adj: integer | unknown,
           cpus: [non_neg_integer],
           umask: non_neg_integer | nil,
-          landlock: map | nil
+          landlock: map | nil | unknown
         }
   @type limit :: non_neg_integer | :infinity
 
@@ -120,9 +123,23 @@ defmodule Linx.Process.Isolation do
       oom_score_adj: Proc.number(pid, "oom_score_adj"),
       cpus: Proc.cpus(status["Cpus_allowed_list"]),
       umask: Proc.octal(status["Umask"]),
-      landlock: confinement[:landlock]
+      landlock: landlock(confinement[:landlock])
     }
   end
+
+  # Nothing is lacking from other rules, or there would be no session.
+  defp landlock(%{best_effort: true} = rules) do
+    case Landlock.abi() do
+      {:ok, abi} ->
+        {enforced, lacking} = Landlock.enforced(rules, abi)
+        Map.put(enforced, :lacking, lacking)
+
+      {:error, _} ->
+        :unknown
+    end
+  end
+
+  defp landlock(rules), do: rules
 
   defp namespace(pid, name) do
     file = if name == :mount, do: "mnt", else: Atom.to_string(name)
