@@ -66,6 +66,32 @@ defmodule Linx.Integration.RunTest do
     end
   end
 
+  describe "a sandbox" do
+    @describetag :user_namespaces
+
+    test "shows a shell nothing that it was not given" do
+      dir = tmp_dir()
+      File.chmod!(dir, 0o777)
+
+      script =
+        "id -u; pwd; ls -d /home /root /work 2>/dev/null; touch /x /usr/x 2>/dev/null || echo sealed; " <>
+          "unshare -U true 2>/dev/null || echo kept in; echo made >/work/made"
+
+      words = ["--sandbox", "strict", "--bind-rw", dir <> ":/work", "--time", "60000"]
+      assert {text, 0} = run(words ++ ["--", "sh", "-c", script])
+      assert String.split(text, "\n") == ["65534", "/", "/work", "sealed", "kept in", ""]
+      assert File.read!(Path.join(dir, "made")) == "made\n"
+    end
+
+    test "is 125 where it cannot be had, and says what was wrong" do
+      assert {"mix linx.run: invalid option --sandbox: \"open\", expected one of " <> _, 125} =
+               run(["--sandbox", "open", "true"])
+
+      assert {message, 125} = run(["--sandbox", "strict", "--root", "/no/such", "/bin/true"])
+      assert message =~ "root failed: enoent (/no/such)"
+    end
+  end
+
   describe "isolation" do
     @describetag :user_namespaces
 
