@@ -254,14 +254,19 @@ defmodule Linx.Test.Chaos do
   @spec pids(token :: String.t(), [atom]) :: [pos_integer]
   def pids(token, roles) do
     processes = Processes.with_token(token)
-    agents = for p <- processes, p.name == "linx_process", do: p.pid
+    named_so = for p <- processes, p.name == "linx_process", do: p.pid
+
+    # A fork of the agent has its name until it takes its own: an init would be killed in its stead.
+    agents = for p <- processes, p.pid in named_so, p.parent not in named_so, do: p.pid
     for p <- processes, role(p, agents) in roles, do: p.pid
   end
 
   defp role(%{name: "linx_guard", parent: parent}, agents),
     do: if(parent in agents, do: :init_guard, else: :guard)
 
-  defp role(%{name: "linx_process"}, _agents), do: :agent
+  defp role(%{name: "linx_process", pid: pid}, agents),
+    do: if(pid in agents, do: :agent)
+
   defp role(%{name: "linx_init"}, _agents), do: :init
 
   defp role(%{name: name}, _agents)
