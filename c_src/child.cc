@@ -22,10 +22,17 @@ namespace {
 
 struct Child {
   const ChildPlan& plan;
+  // The plan's, as long as they are not in the way of what the workload has at their number.
+  struct Held {
+    int channel;
+    int stdio[3];
+  } held;
   ChildOrders orders;
 
   explicit Child(const ChildPlan& p)
-      : plan(p), orders({plan.defers_caps || changes_ids(), plan.set_uid && plan.uid != 0}) {}
+      : plan(p),
+        held{p.channel, {p.stdio[0], p.stdio[1], p.stdio[2]}},
+        orders({plan.defers_caps || changes_ids(), plan.set_uid && plan.uid != 0}) {}
   bool changes_ids() const { return plan.set_uid || plan.set_gid; }
 };
 
@@ -63,11 +70,22 @@ long UnblockSignals(Child*) {
   return raw::Call(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof(none));
 }
 
-// All but 0-2, the channel and what becomes 0-2: the rest belongs to the agent and other sessions.
+// All but 0-2 and the plan's: the rest belongs to the agent and other sessions.
 long CloseOthers(Child* child) {
+  int kept[kMaxChildFds];
+  return CloseAllBut(3, kept, FdsOf(child->plan, kept));
+}
+
+// In a table of the child's own, and before a limit of open files is in force.
+long PlaceAllFds(Child* child) {
   const ChildPlan& plan = child->plan;
-  int kept[] = {plan.channel, plan.stdio[0], plan.stdio[1], plan.stdio[2]};
-  return CloseAllBut(3, kept, 4);
+  Child::Held& held = child->held;
+  int moving[] = {held.channel, held.stdio[0], held.stdio[1], held.stdio[2]};
+  int32_t failed = 0;
+  const long rc = PlaceFds(plan.fds, plan.fd_count, moving, 4, &failed);
+  held = {moving[0], {moving[1], moving[2], moving[3]}};
+  if (rc < 0) Fail(held.channel, Stage::fds, rc, failed);
+  return 0;
 }
 
 // Of its own session a workload can neither signal the agent's process group nor type into a
@@ -84,24 +102,25 @@ long NewKeyring(Child*) {
   return rc == -EDQUOT || rc == -ENOSYS || rc > 0 ? 0 : rc;
 }
 
-long DieWithParent(const ChildPlan& plan) {
+long DieWithParent(const Child& child) {
   const long rc = Prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (rc < 0) return rc;
   // A parent that died before the call above sends nothing. The channel tells where getppid() is 0.
-  if (plan.parent != 0 && raw::Call(SYS_getppid) != plan.parent) raw::Exit(kNotReached);
-  struct pollfd channel = {plan.channel, 0, 0};
+  const pid_t parent = child.plan.parent;
+  if (parent != 0 && raw::Call(SYS_getppid) != parent) raw::Exit(kNotReached);
+  struct pollfd channel = {child.held.channel, 0, 0};
   const struct timespec now = {};
   raw::Call(SYS_ppoll, &channel, 1, &now, nullptr, 0);
   if ((channel.revents & (POLLHUP | POLLERR)) != 0) raw::Exit(kNotReached);
   return 0;
 }
 
-long ArmDeathSignal(Child* child) { return DieWithParent(child->plan); }
+long ArmDeathSignal(Child* child) { return DieWithParent(*child); }
 
 // Credential changes clear it. A workload that may outlive its parent keeps none from here on.
 long RearmDeathSignal(Child* child) {
   if (child->plan.outlives_parent) return Prctl(PR_SET_PDEATHSIG, 0);
-  return child->changes_ids() || child->plan.mounts.user_namespace ? DieWithParent(child->plan) : 0;
+  return child->changes_ids() || child->plan.mounts.user_namespace ? DieWithParent(*child) : 0;
 }
 
 // Parked children are out of reach of ptrace and /proc/PID/mem. Not so where an ordinary user must
@@ -119,7 +138,7 @@ long ReportReady(Child* child) {
   Report report = {};
   report.kind = Report::Kind::ready;
   report.pid = static_cast<int32_t>(raw::Call(SYS_getpid));
-  const long rc = raw::Call(SYS_write, child->plan.channel, &report, sizeof(report));
+  const long rc = raw::Call(SYS_write, child->held.channel, &report, sizeof(report));
   return rc < 0 ? rc : 0;
 }
 
@@ -128,7 +147,7 @@ void ServeCheckpoint(Child* child) {
   alignas(8) char record[sizeof(Order) + kMaxFilterBytes];
   for (;;) {
     int passed = -1;
-    const long n = ReceiveRecord(child->plan.channel, record, sizeof(record), &passed, 0);
+    const long n = ReceiveRecord(child->held.channel, record, sizeof(record), &passed, 0);
     if (n == -EINTR) continue;
     if (n < static_cast<long>(sizeof(Order))) raw::Exit(kNotReached);
     Order order;
@@ -136,26 +155,26 @@ void ServeCheckpoint(Child* child) {
     if (order.kind == Order::Kind::proceed) return;
     if (order.kind == Order::Kind::mount_tree) {
       const long taken = TakeTree(child->plan.mounts, order.mask[0], passed);
-      if (taken < 0) Fail(child->plan.channel, Stage::mount, taken);
+      if (taken < 0) Fail(child->held.channel, Stage::mount, taken);
       continue;
     }
     OrderFailure failed;
     const long rc = child->orders.Take(record, static_cast<size_t>(n), &failed);
-    if (rc < 0) Fail(child->plan.channel, failed.stage, rc, failed.element);
+    if (rc < 0) Fail(child->held.channel, failed.stage, rc, failed.element);
   }
 }
 
 long MakeAllMounts(Child* child) {
   MountFailure failed;
   const long rc = MakeMounts(child->plan.mounts, &failed);
-  if (rc < 0) Fail(child->plan.channel, failed.stage, rc, failed.element);
+  if (rc < 0) Fail(child->held.channel, failed.stage, rc, failed.element);
   return 0;
 }
 
 long SetAllRlimits(Child* child) {
   RlimitName failed;
   const long rc = SetRlimits(child->plan.limits, &failed);
-  if (rc < 0) Fail(child->plan.channel, Stage::rlimits, rc, static_cast<int32_t>(failed));
+  if (rc < 0) Fail(child->held.channel, Stage::rlimits, rc, static_cast<int32_t>(failed));
   return 0;
 }
 
@@ -200,7 +219,7 @@ long SetUid(Child* child) {
 long ApplyDeferredCaps(Child* child) {
   OrderFailure failed;
   const long rc = child->orders.ApplyCaps(&failed);
-  if (rc < 0) Fail(child->plan.channel, failed.stage, rc, failed.element);
+  if (rc < 0) Fail(child->held.channel, failed.stage, rc, failed.element);
   return 0;
 }
 
@@ -212,19 +231,19 @@ long LandlockNeedsNoNewPrivs(Child* child) {
 long RestrictByLandlock(Child* child) {
   int32_t element;
   const long rc = Restrict(child->plan.landlock, &element);
-  if (rc < 0) Fail(child->plan.channel, Stage::landlock, rc, element);
+  if (rc < 0) Fail(child->held.channel, Stage::landlock, rc, element);
   return 0;
 }
 
 long SetStdio(Child* child) {
-  const ChildPlan& plan = child->plan;
-  if (plan.controlling_tty) {
-    const long rc = raw::Call(SYS_ioctl, plan.stdio[0], TIOCSCTTY, 0);
+  const Child::Held& held = child->held;
+  if (child->plan.controlling_tty) {
+    const long rc = raw::Call(SYS_ioctl, held.stdio[0], TIOCSCTTY, 0);
     if (rc < 0) return rc;
   }
   for (int fd = 0; fd < 3; ++fd) {
-    if (plan.stdio[fd] < 0) continue;
-    const long rc = raw::Call(SYS_dup3, plan.stdio[fd], fd, 0);
+    if (held.stdio[fd] < 0) continue;
+    const long rc = raw::Call(SYS_dup3, held.stdio[fd], fd, 0);
     if (rc < 0) return rc;
   }
   return 0;
@@ -257,8 +276,8 @@ long FiltersNeedNoNewPrivs(Child* child) {
 
 long InstallFilters(Child* child) {
   int32_t failed;
-  const long rc = child->orders.InstallFilters(child->plan.channel, &failed);
-  if (rc < 0) Fail(child->plan.channel, Stage::seccomp_install, rc, failed);
+  const long rc = child->orders.InstallFilters(child->held.channel, &failed);
+  if (rc < 0) Fail(child->held.channel, Stage::seccomp_install, rc, failed);
   return 0;
 }
 
@@ -267,15 +286,11 @@ long Exec(Child* child) {
 }
 
 constexpr Step kUntilReady[] = {
-    {Stage::clone, FreshTime},
-    {Stage::clone, FreshCgroup},
-    {Stage::signals, UnblockSignals},
-    {Stage::close_range, CloseOthers},
-    {Stage::setsid, NewSession},
-    {Stage::keyring, NewKeyring},
-    {Stage::pdeathsig, ArmDeathSignal},
-    {Stage::dumpable, SetDumpable},
-    {Stage::no_new_privs, SetNoNewPrivs},
+    {Stage::clone, FreshTime},         {Stage::clone, FreshCgroup},
+    {Stage::signals, UnblockSignals},  {Stage::close_range, CloseOthers},
+    {Stage::fds, PlaceAllFds},         {Stage::setsid, NewSession},
+    {Stage::keyring, NewKeyring},      {Stage::pdeathsig, ArmDeathSignal},
+    {Stage::dumpable, SetDumpable},    {Stage::no_new_privs, SetNoNewPrivs},
     {Stage::ready_frame, ReportReady},
 };
 
@@ -314,11 +329,19 @@ template <size_t kCount>
 void RunSteps(Child* child, const Step (&steps)[kCount]) {
   for (const Step& step : steps) {
     const long rc = step.run(child);
-    if (rc < 0) Fail(child->plan.channel, step.stage, rc);
+    if (rc < 0) Fail(child->held.channel, step.stage, rc);
   }
 }
 
 }  // namespace
+
+size_t FdsOf(const ChildPlan& plan, int* out) {
+  size_t count = 0;
+  out[count++] = plan.channel;
+  for (const int fd : plan.stdio) out[count++] = fd;
+  for (size_t i = 0; i < plan.fd_count; ++i) out[count++] = plan.fds[i].source;
+  return count;
+}
 
 void RunChild(const ChildPlan& plan) {
   Child child(plan);

@@ -13,6 +13,7 @@
 
 #include "landlock.h"
 #include "mount_steps.h"
+#include "place_fds.h"
 #include "process_limits.h"
 #include "surroundings.h"
 
@@ -32,6 +33,8 @@ struct ChildPlan {
   ChildLandlock landlock;
   int channel = -1;             // SOCK_SEQPACKET to the agent, see channel.h
   int stdio[3] = {-1, -1, -1};  // what becomes fd 0, 1, 2; -1: as it is
+  ChildFd* fds = nullptr;       // the others that the workload has
+  size_t fd_count = 0;
   uint32_t uid = 0, gid = 0;
   pid_t parent = 0;  // what getppid() must answer; 0: not comparable
   bool set_uid = false;
@@ -49,6 +52,11 @@ struct ChildPlan {
   bool dumpable = false;         // until proceed: /proc/PID writable for an unprivileged owner
   bool outlives_parent = false;  // the exec'd program gets no death signal
 };
+
+// What FdsOf writes at most.
+constexpr size_t kMaxChildFds = 4 + kMaxFdWishes;
+// The open fds of the plan: its channel, and what becomes the workload's. How many there are.
+size_t FdsOf(const ChildPlan& plan, int* out);
 
 // Never returns: execs, or reports the failing step and exits.
 [[noreturn]] void RunChild(const ChildPlan& plan);

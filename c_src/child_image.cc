@@ -52,6 +52,7 @@ size_t ChildImageSize(const Plan& plan) {
   if (plan.env) size += StringsSize(*plan.env);
   if (plan.cwd) size += plan.cwd->size() + 1;
   if (plan.groups) size += plan.groups->size() * sizeof(uint32_t);
+  size += plan.fds.size() * sizeof(ChildFd);
   size += plan.limits.rlimits.size() * sizeof(Rlimit);
   size += plan.limits.cpus.size() * sizeof(uint64_t);
   size += SizeOf(plan.surroundings) + SizeOf(plan.mounts) + SizeOf(plan.landlock);
@@ -68,6 +69,9 @@ ChildPlan* CopyPlan(const Plan& plan, Region* region) {
     child->groups = region->Copy(*plan.groups);
     child->group_count = plan.groups->size();
   }
+  child->fds = region->TakeArray<ChildFd>(plan.fds.size());
+  child->fd_count = plan.fds.size();
+  for (size_t i = 0; i < child->fd_count; ++i) child->fds[i] = {plan.fds[i].number, -1};
   child->limits = CopyLimits(plan.limits, region);
   child->surroundings = Copy(plan.surroundings, region);
   child->mounts = Copy(plan.mounts, (plan.namespaces & CLONE_NEWUSER) != 0, region);

@@ -55,10 +55,8 @@ int EnterChild(void* plan) { RunChild(*static_cast<const ChildPlan*>(plan)); }
 
 // First of all: until then the fds are shared with the agent, which must not see new ones.
 long CloseOthers(const InitPlan& plan) {
-  const ChildPlan& child = plan.child;
-  int kept[] = {plan.channel,   plan.proc_fd,   child.channel, child.stdio[0],
-                child.stdio[1], child.stdio[2], plan.cgroup};
-  return CloseAllBut(3, kept, 7);
+  int kept[3 + kMaxChildFds] = {plan.channel, plan.proc_fd, plan.cgroup};
+  return CloseAllBut(3, kept, 3 + FdsOf(plan.child, kept + 3));
 }
 
 void OpenSignals(Init* init) {

@@ -53,6 +53,11 @@ uint32_t ReadOverflowUid(int proc_fd) {
   return static_cast<uint32_t>(std::strtoul(text, nullptr, 10));
 }
 
+void Lend(const LentFds& fds, ChildPlan* child) {
+  for (int i = 0; i < 3; ++i) child->stdio[i] = fds.stdio[i];
+  for (size_t i = 0; i < child->fd_count; ++i) child->fds[i].source = fds.others[i];
+}
+
 int EnterChild(void* plan) { RunChild(*static_cast<const ChildPlan*>(plan)); }
 
 // Whether a process that joins a fresh time namespace is in it once it execs (Linux 6.1). One that
@@ -99,7 +104,7 @@ Status Launcher::Open() {
   return {};
 }
 
-Result<ChildPlan*> Launcher::MakeImage(const Plan& plan, const int (&stdio)[3]) {
+Result<ChildPlan*> Launcher::MakeImage(const Plan& plan, const LentFds& fds) {
   const char* const before = image_.base();
   if (!image_.Ensure(ChildImageSize(plan) + sizeof(InitPlan) + alignof(InitPlan))) {
     return Error::Last(Stage::memory);
@@ -107,11 +112,11 @@ Result<ChildPlan*> Launcher::MakeImage(const Plan& plan, const int (&stdio)[3]) 
   // They know it at its old address only.
   if (image_.base() != before) idle_inits_.Clear();
   ChildPlan* child = CopyPlan(plan, &image_);
-  for (int i = 0; i < 3; ++i) child->stdio[i] = stdio[i];
+  Lend(fds, child);
   return child;
 }
 
-Result<Launched> Launcher::Spawn(const Plan& plan, const int (&stdio)[3], int cgroup) {
+Result<Launched> Launcher::Spawn(const Plan& plan, const LentFds& fds, int cgroup) {
   // Before Linux 6.1 it would take another fork to be in the namespace.
   if (plan.surroundings.time_offsets && !ExecSwitchesTime()) {
     return Error::Of(Stage::time_offsets, EOPNOTSUPP);
@@ -122,16 +127,16 @@ Result<Launched> Launcher::Spawn(const Plan& plan, const int (&stdio)[3], int cg
   launched.channel = std::move(channel.value().ours);
   launched.lent[0] = std::move(channel.value().theirs);
   const Status made = MaySpawnSharing(plan) && cgroup < 0
-                          ? SpawnSharing(plan, stdio, &launched)
-                          : SpawnFromImage(plan, stdio, cgroup, &launched);
+                          ? SpawnSharing(plan, fds, &launched)
+                          : SpawnFromImage(plan, fds, cgroup, &launched);
   if (!made.ok()) return made.error();
   Adopt(launched.process.pid);
   return launched;
 }
 
-Status Launcher::SpawnFromImage(const Plan& plan, const int (&stdio)[3], int cgroup,
+Status Launcher::SpawnFromImage(const Plan& plan, const LentFds& fds, int cgroup,
                                 Launched* launched) {
-  Result<ChildPlan*> image = MakeImage(plan, stdio);
+  Result<ChildPlan*> image = MakeImage(plan, fds);
   if (!image.ok()) return image.error();
   ChildPlan* child = image.value();
   child->channel = launched->lent[0].get();
@@ -166,6 +171,8 @@ Status Launcher::SpawnFromImage(const Plan& plan, const int (&stdio)[3], int cgr
 }
 
 bool Launcher::GiveToIdle(const InitPlan& init, Launched* launched) {
+  // A message carries fds 0, 1 and 2: more of them are worth a fork.
+  if (init.child.fd_count > 0) return false;
   if (launched->image == nullptr || image_.used() > kMaxHandover) return false;
   while (std::optional<IdleInit> idle = idle_inits_.Take()) {
     if (!SendPlan(idle->control.get(), image_, init)) {
@@ -203,7 +210,7 @@ Status Launcher::Make(ChildPlan* child, InitPlan* init, uint64_t flags, int cgro
   return {};
 }
 
-Status Launcher::SpawnSharing(const Plan& plan, const int (&stdio)[3], Launched* launched) {
+Status Launcher::SpawnSharing(const Plan& plan, const LentFds& fds, Launched* launched) {
   Region region;
   if (!regions_.empty()) {
     region = std::move(regions_.back());
@@ -217,7 +224,7 @@ Status Launcher::SpawnSharing(const Plan& plan, const int (&stdio)[3], Launched*
   char* stack = region.Take(kStackSize, 16);
   ChildPlan* child = CopyPlan(plan, &region);
   child->channel = launched->lent[0].get();
-  for (int i = 0; i < 3; ++i) child->stdio[i] = stdio[i];
+  Lend(fds, child);
   child->fresh_time = (plan.namespaces & CLONE_NEWTIME) != 0;
 
   int pidfd = -1;
@@ -229,13 +236,12 @@ Status Launcher::SpawnSharing(const Plan& plan, const int (&stdio)[3], Launched*
   return {};
 }
 
-Result<Launched> Launcher::Enter(const Plan& plan, const int (&stdio)[3], int target,
-                                 uint64_t join) {
+Result<Launched> Launcher::Enter(const Plan& plan, const LentFds& fds, int target, uint64_t join) {
   Result<Pair> channel = MakePair();
   if (!channel.ok()) return channel.error();
   Result<Pair> control = MakePair();
   if (!control.ok()) return control.error();
-  Result<ChildPlan*> image = MakeImage(plan, stdio);
+  Result<ChildPlan*> image = MakeImage(plan, fds);
   if (!image.ok()) return image.error();
   ChildPlan* child = image.value();
   child->channel = channel.value().theirs.get();

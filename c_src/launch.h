@@ -31,6 +31,12 @@ struct Launched {
   const char* image = nullptr;  // of an init that can serve again: where it takes plans
 };
 
+// What becomes the workload's fds, open for as long as the launch takes.
+struct LentFds {
+  int stdio[3] = {-1, -1, -1};  // -1: as it is
+  std::vector<int> others;      // in the order of the plan's `fds`
+};
+
 // What writes an ordinary user's maps of more than the user's own id.
 struct MapPrograms {
   const char* uids = "/usr/bin/newuidmap";
@@ -44,11 +50,11 @@ class Launcher {
   // Errors: open_proc, memory.
   Status Open();
 
-  // `stdio` are borrowed fds or -1, and so is `cgroup`, in which the workload is born. Errors:
+  // `cgroup`, borrowed or -1, is where the workload is born. Errors:
   // socketpair, memory, clone, cgroup_clone, fork, time_offsets.
-  Result<Launched> Spawn(const Plan& plan, const int (&stdio)[3], int cgroup = -1);
+  Result<Launched> Spawn(const Plan& plan, const LentFds& fds, int cgroup = -1);
   // `target` is a pidfd, `join` the answer of NamespacesToJoin.
-  Result<Launched> Enter(const Plan& plan, const int (&stdio)[3], int target, uint64_t join);
+  Result<Launched> Enter(const Plan& plan, const LentFds& fds, int target, uint64_t join);
 
   // A Region comes back once its child has exec'd or died.
   void Recycle(Region shared);
@@ -76,11 +82,11 @@ class Launcher {
 
  private:
   // Each answers for what its name says, in `launched`.
-  Status SpawnSharing(const Plan& plan, const int (&stdio)[3], Launched* launched);
-  Status SpawnFromImage(const Plan& plan, const int (&stdio)[3], int cgroup, Launched* launched);
+  Status SpawnSharing(const Plan& plan, const LentFds& fds, Launched* launched);
+  Status SpawnFromImage(const Plan& plan, const LentFds& fds, int cgroup, Launched* launched);
   Status Make(ChildPlan* child, InitPlan* init, uint64_t flags, int cgroup, Launched* launched);
   bool GiveToIdle(const InitPlan& init, Launched* launched);
-  Result<ChildPlan*> MakeImage(const Plan& plan, const int (&stdio)[3]);
+  Result<ChildPlan*> MakeImage(const Plan& plan, const LentFds& fds);
 
   UniqueFd proc_;
   MapPrograms map_programs_;

@@ -1,25 +1,84 @@
 #include "links.h"
 
+#include <sys/socket.h>
+
 #include <cerrno>
 #include <utility>
 
-namespace linx {
+#include "unix_socket.h"
 
-Result<UniqueFd> Links::Claim(const std::string& name, FileMode end, uint64_t owner) {
-  const auto found = unclaimed_.find(name);
-  if (found != unclaimed_.end()) {
-    if (found->second.end != end) return Error::Of(Stage::link, EBUSY, name);
-    UniqueFd fd = std::move(found->second.fd);
-    unclaimed_.erase(found);
-    return fd;
-  }
+namespace linx {
+namespace {
+
+bool SameEnd(const Stdio& one, const Stdio& other) {
+  return one.kind == other.kind && (one.kind != StdioKind::link || one.mode == other.mode);
+}
+
+// What is made for `wanted`: its own fd, and the one that waits for who asks for `rest`.
+struct Made {
+  UniqueFd own;
+  UniqueFd other;
+  Stdio rest;
+};
+
+Result<Made> MakePipe(const Stdio& wanted) {
   int fds[2];
-  if (pipe2(fds, O_CLOEXEC) < 0) return Error::Last(Stage::pipe2, name);
-  UniqueFd reader(fds[0]), writer(fds[1]);
-  const bool reads = end == FileMode::read;
-  unclaimed_[name] = {reads ? FileMode::write : FileMode::read,
-                      MoveHigh(reads ? std::move(writer) : std::move(reader)), owner};
-  return reads ? std::move(reader) : std::move(writer);
+  if (pipe2(fds, O_CLOEXEC) < 0) return Error::Last(Stage::pipe2, wanted.path);
+  Made made{UniqueFd(fds[0]), UniqueFd(fds[1]), wanted};
+  const bool reads = wanted.mode == FileMode::read;
+  made.rest.mode = reads ? FileMode::write : FileMode::read;
+  if (!reads) std::swap(made.own, made.other);
+  return made;
+}
+
+Result<Made> MakePair(const Stdio& wanted) {
+  int fds[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
+    return Error::Last(Stage::socketpair, wanted.path);
+  }
+  return Made{UniqueFd(fds[0]), UniqueFd(fds[1]), wanted};
+}
+
+Result<Made> MakeListener(const Stdio& wanted) {
+  Result<PrivateListener> listener = ListenInPrivate();
+  if (!listener.ok()) {
+    return Error::Of(Stage::listener, listener.error().code, wanted.path);
+  }
+  Made made{std::move(listener.value().socket), std::move(listener.value().address), wanted};
+  made.rest.kind = StdioKind::connect;
+  return made;
+}
+
+}  // namespace
+
+Result<UniqueFd> Links::Claim(const Stdio& wanted, uint64_t owner) {
+  if (wanted.kind == StdioKind::connect) return Connect(wanted.path);
+  const auto found = unclaimed_.find(wanted.path);
+  if (found == unclaimed_.end()) return Make(wanted, owner);
+  if (!SameEnd(found->second.end, wanted)) return Error::Of(Stage::link, EBUSY, wanted.path);
+  UniqueFd fd = std::move(found->second.fd);
+  unclaimed_.erase(found);
+  return fd;
+}
+
+Result<UniqueFd> Links::Make(const Stdio& wanted, uint64_t owner) {
+  Result<Made> made = wanted.kind == StdioKind::link         ? MakePipe(wanted)
+                      : wanted.kind == StdioKind::socketpair ? MakePair(wanted)
+                                                             : MakeListener(wanted);
+  if (!made.ok()) return made.error();
+  unclaimed_[wanted.path] = {std::move(made.value().rest), MoveHigh(std::move(made.value().other)),
+                             owner};
+  return std::move(made.value().own);
+}
+
+Result<UniqueFd> Links::Connect(const std::string& name) const {
+  const auto found = unclaimed_.find(name);
+  if (found == unclaimed_.end() || found->second.end.kind != StdioKind::connect) {
+    return Error::Of(Stage::connect, ENOENT, name);
+  }
+  Result<UniqueFd> connected = ConnectUnix(PathOf(found->second.fd.get()));
+  if (!connected.ok()) return Error::Of(Stage::connect, connected.error().code, name);
+  return connected;
 }
 
 void Links::Drop(uint64_t owner) {

@@ -1,4 +1,5 @@
-// Pipes from one session to another, by name, until each of their ends has its session.
+// What sessions share by name: pipes and pairs of sockets, until each of their ends has its
+// session, and sockets that listen, as long as the session that made them.
 #ifndef LINX_LINKS_H_
 #define LINX_LINKS_H_
 
@@ -14,19 +15,25 @@ namespace linx {
 
 class Links {
  public:
-  // The end that `owner` asks for. Who names a link first makes it; with the other end the name is
-  // free again. Errors: pipe2; link with EBUSY where the same end was asked for before. The detail
-  // is the name.
-  Result<UniqueFd> Claim(const std::string& name, FileMode end, uint64_t owner);
-  // Closes the ends that nobody asked for of the links that `owner` made.
+  // What `owner` asks for. Of a pipe and a pair who names it first makes it; with the other end the
+  // name is free again. EAGAIN says that a listener's backlog is full: come back later. Errors:
+  // pipe2, socketpair, listener; connect with ENOENT where nobody listens; link with EBUSY where
+  // the same end was asked for before, or the name is that of something else. The detail is the
+  // name.
+  Result<UniqueFd> Claim(const Stdio& wanted, uint64_t owner);
+  // Closes the ends that nobody asked for of what `owner` made, and forgets its listeners.
   void Drop(uint64_t owner);
 
  private:
+  // `end` is what has to be asked for to get it.
   struct Unclaimed {
-    FileMode end;
+    Stdio end;
     UniqueFd fd;
     uint64_t owner;
   };
+  Result<UniqueFd> Make(const Stdio& wanted, uint64_t owner);
+  Result<UniqueFd> Connect(const std::string& name) const;
+
   std::map<std::string, Unclaimed> unclaimed_;
 };
 

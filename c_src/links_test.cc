@@ -24,7 +24,7 @@ using test::Tuple;
 using test::Uint;
 
 UniqueFd Claim(Links& links, const std::string& name, FileMode end, uint64_t owner) {
-  Result<UniqueFd> claimed = links.Claim(name, end, owner);
+  Result<UniqueFd> claimed = links.Claim({StdioKind::link, name, end}, owner);
   REQUIRE(claimed.ok());
   return claimed.Take();
 }
@@ -57,7 +57,7 @@ TEST_CASE("who names the other end gets it, and both ends block") {
 TEST_CASE("an end that is asked for twice is refused until the name is free again") {
   Links links;
   const UniqueFd first = Claim(links, "a", FileMode::write, 1);
-  const Result<UniqueFd> again = links.Claim("a", FileMode::write, 2);
+  const Result<UniqueFd> again = links.Claim({StdioKind::link, "a", FileMode::write}, 2);
   REQUIRE_FALSE(again.ok());
   CHECK(again.error().stage == Stage::link);
   CHECK(again.error().code == EBUSY);

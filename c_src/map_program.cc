@@ -34,8 +34,8 @@ Status MapProgram::Launch(std::vector<std::string> argv, int directory) {
   plan.argv = std::move(argv);
   plan.env = {"LC_ALL=C"};
   plan.auto_proceed = true;
-  const int stdio[3] = {directory, theirs_.get(), theirs_.get()};
-  Result<Launched> launched = context_.launcher.Spawn(plan, stdio);
+  const LentFds lent{{directory, theirs_.get(), theirs_.get()}, {}};
+  Result<Launched> launched = context_.launcher.Spawn(plan, lent);
   if (!launched.ok()) return launched.error();
   timer_ = context_.loop.After(kDeadlineMs, Handler::To<&MapProgram::OnTimeout>(this));
   workload_.Start(launched.Take());

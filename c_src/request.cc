@@ -71,6 +71,8 @@ bool ReadTarget(TermReader& reader, Plan& plan) {
 
 bool ReadStdioKey(TermReader& reader, Plan& plan) { return ReadStdio(reader, &plan.stdio); }
 
+bool ReadFdsKey(TermReader& reader, Plan& plan) { return ReadFds(reader, &plan.fds); }
+
 bool ReadCwd(TermReader& reader, Plan& plan) { return ReadString(reader, &plan.cwd.emplace()); }
 
 bool ReadNoNewPrivs(TermReader& reader, Plan& plan) { return reader.ReadBool(&plan.no_new_privs); }
@@ -198,6 +200,7 @@ constexpr KeyReader kReaders[] = {
     {Key::cgroup_controls, ReadPart<&Plan::cgroup_controls, ReadCgroupControls>,
      kExpectedCgroupControls},
     {Key::syscall_timeout, ReadSyscallTimeout, "{0..2147483647, 1..4095}"},
+    {Key::fds, ReadFdsKey, kExpectedFds},
 };
 constexpr size_t kKeyCount = sizeof kReaders / sizeof *kReaders;
 

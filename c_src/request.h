@@ -56,6 +56,7 @@ struct Plan {
   int32_t target = 0;                           // enter: a host pid, 0 if a session is meant
   std::optional<uint64_t> target_session;       // enter: {:session, id}, envelope only
   std::array<Stdio, 3> stdio;
+  std::vector<FdWish> fds;
   std::optional<std::string> cwd;
   bool no_new_privs = false;
   OrphanPolicy orphan_policy;
@@ -86,8 +87,9 @@ struct Plan {
   bool wants_leaf() const { return cgroup.wanted || cgroup_controls.leaf(); }
   bool pty() const { return stdio[0].kind == StdioKind::pty; }
   bool links() const {
-    return std::any_of(stdio.begin(), stdio.end(),
-                       [](const Stdio& s) { return s.kind == StdioKind::link; });
+    return std::any_of(stdio.begin(), stdio.end(), [](const Stdio& s) { return s.shared(); }) ||
+           std::any_of(fds.begin(), fds.end(),
+                       [](const FdWish& fd) { return fd.directive.shared(); });
   }
 };
 

@@ -345,6 +345,20 @@ std::vector<Wrong> WrongValues() {
       {"syscall_timeout", Tuple({Int(-1), Uint(1)})},
       {"syscall_timeout", Tuple({Uint(uint64_t{1} << 31), Uint(1)})},
       {"drain_ms", Uint(uint64_t{1} << 31)},
+      {"fds", List({Tuple({Uint(2), Atom("devnull")})})},
+      {"fds", List({Tuple({Uint(1024), Atom("devnull")})})},
+      {"fds", List({Tuple({Int(-1), Atom("devnull")})})},
+      {"fds", List({Tuple({Uint(3), Atom("inherit")})})},
+      {"fds", List({Tuple({Uint(3), Atom("pipe")})})},
+      {"fds", List({Tuple({Uint(3), Tuple({Atom("pipe"), Binary("a"), Atom("append")})})})},
+      {"fds", List({Tuple({Uint(3), Tuple({Atom("pipe"), Binary("a")})})})},
+      {"fds", List({Tuple({Uint(3), Tuple({Atom("socketpair"), Binary("")})})})},
+      {"fds", List({Tuple({Uint(3), Tuple({Atom("socketpair"), nul})})})},
+      {"fds", List({Tuple({Uint(3), Tuple({Atom("socketpair"), Binary(std::string(256, 'x'))})})})},
+      {"fds", List({Tuple({Uint(3), Tuple({Atom("listener"), Binary("a"), Atom("read")})})})},
+      {"fds", List({Tuple({Uint(3), Tuple({Atom("connect"), Atom("a")})})})},
+      {"fds", List({Tuple({Uint(3), Atom("devnull")}), Tuple({Uint(3), Atom("devnull")})})},
+      {"fds", List({Uint(3), Uint(4)})},
       {"stdio", List({Atom("stdin")})},
       {"stdio", List({Tuple({Atom("stdin"), Atom("pty")})})},
       {"stdio", List({Tuple({Atom("stdlog"), Atom("inherit")})})},
@@ -374,9 +388,9 @@ std::vector<Wrong> WrongValues() {
       wrong.push_back({"groups", List({id})});
     }
   }
-  for (const char* key :
-       {"env", "namespaces", "stdio", "cwd", "no_new_privs", "orphan_policy", "auto_proceed",
-        "init", "fail_closed", "uid", "gid", "groups", "window", "drain_ms", "syscall_timeout"}) {
+  for (const char* key : {"env", "namespaces", "stdio", "cwd", "no_new_privs", "orphan_policy",
+                          "auto_proceed", "init", "fail_closed", "uid", "gid", "groups", "window",
+                          "drain_ms", "syscall_timeout", "fds"}) {
     wrong.push_back({key, "F" + std::string(8, '\0')});
     wrong.push_back({key, Tuple({})});
   }
@@ -395,6 +409,31 @@ TEST_CASE("a known key of the wrong shape is malformed and is named") {
     CAPTURE(wrong.key);
     CAPTURE(wrong.value);
     CheckMalformed(ReadWith(wrong.key, wrong.value), wrong.key);
+  }
+}
+
+TEST_CASE("fds are read in their order, and at most 64 of them") {
+  const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_fds");
+  REQUIRE(plan.fds.size() == 8);
+  constexpr int kNumbers[] = {1023, 3, 4, 5, 6, 7, 8, 9};
+  constexpr StdioKind kKinds[] = {StdioKind::devnull,  StdioKind::file,   StdioKind::connect_unix,
+                                  StdioKind::link,     StdioKind::link,   StdioKind::socketpair,
+                                  StdioKind::listener, StdioKind::connect};
+  for (size_t i = 0; i < 8; ++i) {
+    CHECK(plan.fds[i].number == kNumbers[i]);
+    CHECK(plan.fds[i].directive.kind == kKinds[i]);
+  }
+  CHECK(plan.fds[1].directive.path == "/etc/hostname");
+  CHECK(plan.fds[3].directive.mode == FileMode::read);
+  CHECK(plan.fds[4].directive.mode == FileMode::write);
+  CHECK(plan.fds[7].directive.path == "grüße");
+  CHECK(plan.links());
+  for (const size_t count : {size_t{64}, size_t{65}}) {
+    std::string list = "l" + test::BigEndian(count, 4);
+    for (size_t i = 0; i < count; ++i) list += Tuple({Uint(3 + i), Atom("devnull")});
+    const Result<Plan> many = ReadWith("fds", list + "j");
+    CHECK(many.ok() == (count == 64));
+    if (many.ok()) CHECK_FALSE(many.value().links());
   }
 }
 

@@ -69,7 +69,8 @@ Status Session::CheckConfinement() {
 }
 
 void Session::OpenInputs() {
-  const Status opened = OpenStdio(plan_.stdio, &context_.links, key_, &stdio_);
+  Status opened = OpenStdio(plan_.stdio, &context_.links, key_, &stdio_);
+  if (opened.ok()) opened = OpenFds(plan_.fds, &context_.links, key_, &stdio_);
   if (opened.ok()) return Launch();
   if (opened.error().code != EAGAIN || --connects_left_ == 0) return Fail(opened.error());
   timer_ = context_.workload.loop.After(kConnectMs, Handler::To<&Session::OpenInputs>(this));
@@ -88,14 +89,15 @@ void Session::Launch() {
   held_ = placing_ || plan_.needs_parking();
   if (held_) plan_.auto_proceed = false;
   streams_.OpenPipes(&stdio_, plan_.window);
-  int stdio[3];
+  LentFds fds;
   for (size_t i = 0; i < 3; ++i) {
-    stdio[i] = plan_.pty() ? streams_.terminal() : stdio_.workload(i);
+    fds.stdio[i] = plan_.pty() ? streams_.terminal() : stdio_.workload(i);
   }
+  for (const UniqueFd& fd : stdio_.others) fds.others.push_back(fd.get());
   Launcher& launcher = context_.workload.launcher;
   Result<Launched> launched = plan_.mode == Mode::spawn
-                                  ? launcher.Spawn(plan_, stdio, tree_.cgroup())
-                                  : launcher.Enter(plan_, stdio, target_.get(), join_);
+                                  ? launcher.Spawn(plan_, fds, tree_.cgroup())
+                                  : launcher.Enter(plan_, fds, target_.get(), join_);
   target_.Reset();
   if (!launched.ok()) return Fail(launched.error());
   released_us_ = MonotonicUs();

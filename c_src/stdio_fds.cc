@@ -1,13 +1,12 @@
 #include "stdio_fds.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
+
+#include "unix_socket.h"
 
 namespace linx {
 namespace {
@@ -17,23 +16,6 @@ constexpr const char* kNames[] = {"stdin", "stdout", "stderr"};
 Result<UniqueFd> OpenDevNull() {
   UniqueFd fd(open("/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (!fd) return Error::Last(Stage::dev_null, "/dev/null");
-  return fd;
-}
-
-// Non-blocking only for the connect: the workload expects a stream that blocks.
-Result<UniqueFd> ConnectUnix(const std::string& path) {
-  struct sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) {
-    return Error::Of(Stage::connect_unix, ENAMETOOLONG, path);
-  }
-  std::memcpy(address.sun_path, path.data(), path.size());
-  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return Error::Last(Stage::connect_unix, path);
-  if (connect(fd.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof(address)) < 0) {
-    return Error::Last(Stage::connect_unix, path);
-  }
-  if (fcntl(fd.get(), F_SETFL, 0) < 0) return Error::Last(Stage::connect_unix, path);
   return fd;
 }
 
@@ -62,37 +44,44 @@ Result<UniqueFd> OpenPipe(size_t index, StdioFds* fds) {
   return reader;
 }
 
+// What needs no pipe of ours.
+Result<UniqueFd> Open(const Stdio& wanted, Links* links, uint64_t owner) {
+  switch (wanted.kind) {
+    case StdioKind::devnull:
+      return OpenDevNull();
+    case StdioKind::connect_unix:
+      return ConnectUnix(wanted.path);
+    case StdioKind::file:
+      return OpenFile(wanted.path, wanted.mode);
+    case StdioKind::link:
+    case StdioKind::socketpair:
+    case StdioKind::listener:
+    case StdioKind::connect:
+      return links->Claim(wanted, owner);
+    default:
+      return UniqueFd();
+  }
+}
+
 }  // namespace
 
 Status OpenStdio(const std::array<Stdio, 3>& wanted, Links* links, uint64_t owner, StdioFds* fds) {
   for (; fds->done < wanted.size(); ++fds->done) {
     const Stdio& stdio = wanted[fds->done];
-    Result<UniqueFd> opened{UniqueFd()};
-    switch (stdio.kind) {
-      case StdioKind::inherit:
-      case StdioKind::pty:
-        break;
-      case StdioKind::devnull:
-        opened = OpenDevNull();
-        break;
-      case StdioKind::connect_unix:
-        opened = ConnectUnix(stdio.path);
-        break;
-      case StdioKind::pipe:
-        opened = OpenPipe(fds->done, fds);
-        break;
-      case StdioKind::file:
-        opened = OpenFile(stdio.path, stdio.mode);
-        break;
-      case StdioKind::link:
-        opened = links->Claim(stdio.path, stdio.mode, owner);
-        break;
-      case StdioKind::like_stdout:
-        fds->merged = true;
-        break;
-    }
+    if (stdio.kind == StdioKind::like_stdout) fds->merged = true;
+    Result<UniqueFd> opened =
+        stdio.kind == StdioKind::pipe ? OpenPipe(fds->done, fds) : Open(stdio, links, owner);
     if (!opened.ok()) return opened.error();
     fds->fd[fds->done] = opened.Take();
+  }
+  return {};
+}
+
+Status OpenFds(const std::vector<FdWish>& wanted, Links* links, uint64_t owner, StdioFds* fds) {
+  while (fds->others.size() < wanted.size()) {
+    Result<UniqueFd> opened = Open(wanted[fds->others.size()].directive, links, owner);
+    if (!opened.ok()) return opened.error();
+    fds->others.push_back(opened.Take());
   }
   return {};
 }

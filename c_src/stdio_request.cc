@@ -47,9 +47,19 @@ bool ReadPathDirective(TermReader& reader, size_t arity, Stdio* out) {
       out->kind = StdioKind::file;
       return arity == 3 && ReadFileMode(reader, &out->mode);
     case Value::link_:
+    case Value::pipe_:
       out->kind = StdioKind::link;
       return arity == 3 && out->path.size() <= kMaxLinkName && ReadFileMode(reader, &out->mode) &&
              out->mode != FileMode::append;
+    case Value::socketpair_:
+      out->kind = StdioKind::socketpair;
+      return arity == 2 && out->path.size() <= kMaxLinkName;
+    case Value::listener_:
+      out->kind = StdioKind::listener;
+      return arity == 2 && out->path.size() <= kMaxLinkName;
+    case Value::connect_:
+      out->kind = StdioKind::connect;
+      return arity == 2 && out->path.size() <= kMaxLinkName;
     default:
       return false;
   }
@@ -66,6 +76,21 @@ bool ReadDirective(TermReader& reader, size_t fd, Stdio* out) {
   }
   // One terminal is all three fds or none.
   return StdioKindOf(word, &out->kind) && out->kind != StdioKind::pty;
+}
+
+bool ReadFd(TermReader& reader, FdWish* out) {
+  uint64_t number;
+  if (!reader.ReadTupleOf(2) || !reader.ReadUint(kLastFd, &number) || number < kFirstFd) {
+    return false;
+  }
+  out->number = static_cast<int>(number);
+  size_t arity;
+  if (reader.ReadTuple(&arity)) {
+    return arity > 1 && ReadPathDirective(reader, arity, &out->directive);
+  }
+  Value word;
+  out->directive.kind = StdioKind::devnull;
+  return reader.ReadName(&word) && word == Value::devnull_;
 }
 
 bool ReadStdioOf(TermReader& reader, std::array<Stdio, 3>* stdio, std::bitset<3>* given) {
@@ -98,6 +123,17 @@ bool ReadStdio(TermReader& reader, std::array<Stdio, 3>* stdio) {
   if (!StdioKindOf(word, &all.kind)) return false;
   stdio->fill(all);
   return true;
+}
+
+bool ReadFds(TermReader& reader, std::vector<FdWish>* fds) {
+  std::bitset<kLastFd + 1> given;
+  return reader.ReadList([&](TermReader& element) {
+    if (fds->size() == kMaxFdWishes || !ReadFd(element, &fds->emplace_back())) return false;
+    const auto number = static_cast<size_t>(fds->back().number);
+    const bool twice = given.test(number);
+    given.set(number);
+    return !twice;
+  });
 }
 
 }  // namespace linx

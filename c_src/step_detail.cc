@@ -6,6 +6,8 @@ namespace linx {
 
 std::string DetailOf(const Plan& plan, Stage stage, int32_t element) {
   switch (stage) {
+    case Stage::fds:
+      return "fd " + std::to_string(element);
     case Stage::rlimits:
       return std::string(Name(static_cast<RlimitName>(element)));
     case Stage::time_offsets:

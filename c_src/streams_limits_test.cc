@@ -1,5 +1,4 @@
 #include <doctest/doctest.h>
-#include <sys/resource.h>
 
 #include <string>
 
@@ -57,17 +56,6 @@ TEST_CASE("a BEAM that writes without end to a workload that sleeps costs a queu
   CHECK(NextUntilEnd(beam).rest == "{:stdin, :closed}{:status, :signaled, 9}");
 }
 
-// The soft limit of open files, for a scope.
-struct FewFds {
-  explicit FewFds(size_t count) {
-    getrlimit(RLIMIT_NOFILE, &before);
-    const struct rlimit few = {count, before.rlim_max};
-    setrlimit(RLIMIT_NOFILE, &few);
-  }
-  ~FewFds() { setrlimit(RLIMIT_NOFILE, &before); }
-  struct rlimit before;
-};
-
 TEST_CASE("where fds run out a session fails with a stage, leaves none, and others go on") {
   for (const char* stdio : {"pipe", "pty"}) {
     CAPTURE(stdio);
@@ -86,7 +74,7 @@ TEST_CASE("where fds run out a session fails with a stage, leaves none, and othe
       const std::string lead = "{" + std::to_string(id) + ", ";
       Said said;
       {
-        const FewFds few(static_cast<size_t>(next) + id - 2);
+        const test::FewFds few(static_cast<size_t>(next) + id - 2);
         beam.Send(test::InEnvelope(
             id, test::Spawn({"/bin/true"}, {{Atom("stdio"), Atom(stdio)}, Flag("auto_proceed")})));
         said = NextUntilEnd(beam, lead);

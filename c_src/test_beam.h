@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <deque>
@@ -77,6 +78,17 @@ class AgentScope {
   const std::set<std::string> children_;
   sigset_t mask_;
   struct sigaction actions_[kSignals];
+};
+
+// The soft limit of open files, for a scope.
+struct FewFds {
+  explicit FewFds(size_t count) {
+    getrlimit(RLIMIT_NOFILE, &before);
+    const struct rlimit few = {count, before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &few);
+  }
+  ~FewFds() { setrlimit(RLIMIT_NOFILE, &before); }
+  struct rlimit before;
 };
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;

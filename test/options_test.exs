@@ -34,6 +34,52 @@ defmodule Linx.Process.OptionsTest do
     refute Map.has_key?(request(agent: :shared), :usage)
   end
 
+  test ":fds are a map or list of fds above 2 and what each is" do
+    directives = [
+      :devnull,
+      {:file, "/etc/hostname", :read},
+      {:connect_unix, "/run/log.sock"},
+      {:pipe, "a", :write},
+      {:socketpair, String.duplicate("x", 255)},
+      {:listener, "web"},
+      {:connect, "web"}
+    ]
+
+    each = Enum.zip(3..9, directives)
+    assert request(fds: each).fds == each
+    assert request(fds: Map.new(each)).fds == each
+    assert request(fds: %{1023 => :devnull}).fds == [{1023, :devnull}]
+    refute Map.has_key?(request(fds: nil), :fds)
+
+    for bad <- [
+          {2, :devnull},
+          {1024, :devnull},
+          {:stdin, :devnull},
+          {3, :inherit},
+          {3, :pipe},
+          {3, :stdout},
+          {3, {:link, "a", :read}},
+          {3, {:pipe, "a", :append}},
+          {3, {:socketpair, ""}},
+          {3, {:socketpair, String.duplicate("x", 256)}},
+          {3, {:listener, "a\0b"}},
+          {3, {:connect, :web}},
+          {3, {:file, "/etc/hostname"}},
+          {}
+        ],
+        do: assert(reason(fds: [{4, :devnull}, bad]) == {:bad_fds, bad})
+
+    assert reason(fds: [{3, :devnull}, {4, :devnull}, {3, {:listener, "a"}}]) ==
+             {:bad_fds, {3, {:listener, "a"}}}
+
+    many = for fd <- 3..67, do: {fd, :devnull}
+    assert reason(fds: many) == {:bad_fds, many}
+    assert reason(fds: :devnull) == {:bad_fds, :devnull}
+
+    assert Reason.message({:bad_fds, {2, :devnull}}) =~
+             "invalid option :fds: {2, :devnull}, expected"
+  end
+
   test ":argv is required" do
     for argv <- [nil, "/bin/true", :argv, [], [1], [nil, "x"], [~c"/bin/true"]],
         do: assert(validate(argv: argv) == {:error, :argv_required})

@@ -48,6 +48,7 @@ defmodule Linx.ProtocolTest do
       cpus: [0],
       cgroup: true,
       syscall_timeout: 1000,
+      fds: %{3 => :devnull},
       sandbox: sandbox(),
       agent: :dedicated
     ]

@@ -137,8 +137,9 @@ defmodule Linx.Process do
   to ask for, such as `:namespaces`, `:stdio`, `:timeout` and `:sandbox`, is in `Linx.Process.Options`.
 
   Errors are `t:Linx.Process.Options.Reason.t/0` for a bad option, `{:missing_binary, path}` where the
-  agent was not built, `{:not_started, :linx}` where the application is not, and
-  `t:Linx.Process.Error.t/0` where the agent could not be started. What fails later is told to the
+  agent was not built, `{:not_started, :linx}` where the application is not,
+  `t:Linx.Process.Error.t/0` where the agent could not be started, and, where `:agent` is a session,
+  `:no_process` if that is gone and `:not_shared` if its agent is a dedicated one. What fails later is told to the
   owner.
   """
   @spec spawn(keyword) :: {:ok, pid} | {:error, Options.Reason.t() | Error.t() | term}

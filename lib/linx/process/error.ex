@@ -121,6 +121,34 @@ defmodule Linx.Process.Error do
 
   defp advice(:connect_unix, :eacces), do: "The BEAM's user may not write to this socket."
 
+  defp advice(:link, :ebusy) do
+    "Another session has asked for this very end, or gave the name to something else: take a name of " <>
+      "your own, or ask for the other end."
+  end
+
+  defp advice(:link, :einval),
+    do: "Names are shared by sessions of one agent, and a dedicated one has no other session."
+
+  defp advice(:connect, :enoent) do
+    "No session of this agent listens under this name (any more): start the listener first, and this " <>
+      "one with agent: its session."
+  end
+
+  defp advice(:connect, :econnrefused),
+    do: "The session with the listener has closed it: it does not accept any more."
+
+  defp advice(:connect, :eagain),
+    do: "The session with the listener does not accept: its backlog is full."
+
+  defp advice(:listener, errno) when errno in [:eacces, :erofs, :enoent, :enospc] do
+    "A socket is bound in a directory made for that moment: /tmp or /dev/shm has to be writable for " <>
+      "the BEAM's user."
+  end
+
+  defp advice(:fds, :ebadf),
+    do:
+      "The fd's number is not below the limit of open files: raise it (ulimit -n) before the BEAM starts."
+
   defp advice(:open_target, :esrch), do: "No process has this pid (any more)."
 
   defp advice(stage, errno)

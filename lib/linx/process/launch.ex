@@ -28,6 +28,14 @@ defmodule Linx.Process.Launch do
   def start(%Options{agent: :dedicated} = options, target),
     do: start_at(:dedicated, options, target)
 
+  def start(%Options{agent: session} = options, target) when is_pid(session) do
+    with {:ok, {agent, port}} <- Session.agent(session),
+         {:ok, id} <- Pool.new_id(),
+         {:error, :closed} <- start_at({agent, port, id}, options, target) do
+      {:error, :no_process}
+    end
+  end
+
   def start(options, {place, target_id}), do: start_at(place, options, {:session, target_id})
   def start(options, target), do: start_somewhere(options, target, @attempts)
 

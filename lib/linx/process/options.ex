@@ -22,6 +22,19 @@ defmodule Linx.Process.Options do
       `:write` (truncates) or `:append`, or `{:connect_unix, host_path}`, and `:stderr` also `:stdout`, the
       very same; default `:inherit`. A file is opened by the agent before the workload exists, and is
       created with mode 0600
+    * `:fds` - map or list of further file descriptors, `%{3 => directive}`: at most 64, each of 3..1023, open in
+      the workload alone and from its start; default none, and whatever is not named here is closed. The
+      agent opens them before the workload exists. A directive is `:devnull`, `{:file, host_path, mode}` or
+      `{:connect_unix, host_path}`, as for `:stdio`, or what sessions of one agent (see `:agent`) share by a
+      name of at most 255 bytes:
+      * `{:pipe, name, :read | :write}` - one end of a pipe, whose other end goes to who names that
+      * `{:socketpair, name}` - one end of a pair of connected sockets (AF_UNIX, SOCK_STREAM); the
+        other goes to the next who says the same, and then the name is free again
+      * `{:listener, name}` - a socket (as above, non-blocking) that listens and has no path: only sessions of
+        the agent are connected to it, as long as this session is there
+      * `{:connect, name}` - a connection to such a listener
+
+      The other end of a pipe or pair for which nobody asks is closed when this session ends
     * `:window` - 1..1073741824 bytes of each stream that may be on their way, default 262144
     * `:drain` - milliseconds for which a pipe is still read that something else holds open when the
       workload has ended, default 1000
@@ -74,8 +87,8 @@ defmodule Linx.Process.Options do
     * `:tag` - any term, marks the messages, default none
     * `:linger` - boolean, whether the session outlives its workload, so that `Linx.Process.wait/2` and `Linx.Process.info/1` go
       on answering until the owner ends; default `true`
-    * `:agent` - `:shared`, or `:dedicated` for an agent that serves this session alone, default
-      `:shared`
+    * `:agent` - `:shared`, `:dedicated` for an agent that serves this session alone, or a session whose
+      shared agent it is to be, so that names in `:fds` mean the same; default `:shared`
 
       iex> options = [argv: ["/bin/true"], cwd: "/", auto_proceed: true]
       iex> {:ok, valid} = Linx.Process.Options.validate(:spawn, options)
@@ -111,7 +124,7 @@ defmodule Linx.Process.Options do
           log: Linx.Log.t() | nil,
           kill: 1..64,
           timeout: timeout,
-          agent: :shared | :dedicated,
+          agent: :shared | :dedicated | pid,
           told: [atom] | :all
         }
 
@@ -123,7 +136,7 @@ defmodule Linx.Process.Options do
            [:uid, :gid, :groups, :rlimits, :nice, :umask, :cpus] ++
            [:window, :drain, :active] ++
            [:owner, :linger, :auto_proceed, :init, :agent, :tag] ++
-           [:kill, :timeout, :cgroup, :log, :sandbox, :inherit, :syscall_timeout]
+           [:kill, :timeout, :cgroup, :log, :sandbox, :inherit, :syscall_timeout, :fds]
 
   @bad Map.new(@known, &{&1, :"bad_#{&1}"})
 
@@ -150,6 +163,7 @@ defmodule Linx.Process.Options do
          {:ok, env} <- converted(options, :env, nil, &Values.env/1),
          {:ok, log} <- converted(options, :log, nil, &Values.log/1),
          {:ok, stdio} <- converted(options, :stdio, stdio(log), &Values.stdio/1),
+         {:ok, fds} <- converted(options, :fds, nil, &Values.fds/1),
          {:ok, cwd} <- checked(options, :cwd, nil, &Values.path?/1),
          {:ok, no_new_privs} <- checked(options, :no_new_privs, false, &is_boolean/1),
          {:ok, policy} <-
@@ -168,7 +182,7 @@ defmodule Linx.Process.Options do
          {:ok, linger} <- checked(options, :linger, true, &is_boolean/1),
          {:ok, auto_proceed} <- checked(options, :auto_proceed, false, &is_boolean/1),
          {:ok, init} <- checked(options, :init, init(mode, namespaces), &is_boolean/1),
-         {:ok, agent} <- checked(options, :agent, :shared, &(&1 in [:shared, :dedicated])),
+         {:ok, agent} <- checked(options, :agent, :shared, &Values.agent?/1),
          {:ok, kill} <- converted(options, :kill, @sigterm, &Values.kill/1),
          {:ok, timeout} <-
            checked(options, :timeout, time, &(&1 == :infinity or Values.timeout?(&1))),
@@ -187,6 +201,7 @@ defmodule Linx.Process.Options do
         |> put(:namespaces, namespaces, nil)
         |> put(:env, env, nil)
         |> put(:stdio, stdio, :inherit)
+        |> put(:fds, fds, nil)
         |> put(:cwd, cwd, nil)
         |> put(:no_new_privs, no_new_privs, false)
         |> put(:orphan_policy, policy, @default_policy)
@@ -300,7 +315,7 @@ defmodule Linx.Process.Options do
   # What need not be said: bare frames have no window unless it is asked for.
   defp unasked_window(nil, _agent), do: nil
   defp unasked_window(_streams, :dedicated), do: nil
-  defp unasked_window(_streams, :shared), do: @default_window
+  defp unasked_window(_streams, _shared), do: @default_window
 
   defp put(request, _key, default, default), do: request
   defp put(request, key, value, _default), do: Map.put(request, key, value)

@@ -66,6 +66,14 @@ defmodule Linx.Process.Session do
     end
   end
 
+  @doc "The shared agent of a session, and its port."
+  @spec agent(pid) :: {:ok, {pid, port}} | {:error, :no_process | :not_shared}
+  def agent(session) do
+    GenServer.call(session, :agent, :infinity)
+  catch
+    :exit, _ -> {:error, :no_process}
+  end
+
   # A supervisor would only log what it is told.
   defp caller do
     case Process.get(:"$initial_call") do
@@ -160,6 +168,12 @@ defmodule Linx.Process.Session do
 
     {:reply, answer, state}
   end
+
+  def handle_call(:agent, _from, %{agent: nil} = state),
+    do: {:reply, {:error, :not_shared}, state}
+
+  def handle_call(:agent, _from, %{agent: {agent, _monitor}} = state),
+    do: {:reply, {:ok, {agent, Outbox.port(state.outbox)}}, state}
 
   def handle_call(:confinement, _from, state),
     do: {:reply, {:ok, Confinement.unpack(state.confinement)}, state}

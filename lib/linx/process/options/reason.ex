@@ -12,6 +12,7 @@ defmodule Linx.Process.Options.Reason do
           | {:bad_namespaces, [term] | {:not_a_list, term}}
           | {:bad_env, {:not_a_list | :bad_entry, term}}
           | {:bad_stdio, term}
+          | {:bad_fds, term}
           | {:bad_cwd, term}
           | {:bad_no_new_privs, term}
           | {:bad_orphan_policy, term}
@@ -28,6 +29,11 @@ defmodule Linx.Process.Options.Reason do
     bad_argv: {:argv, "strings without NUL, the first of them an absolute path or :path given"},
     bad_path: {:path, "an absolute path without NUL"},
     bad_cwd: {:cwd, "a path without NUL"},
+    bad_fds:
+      {:fds,
+       "a map or list of at most 64 different fds in 3..1023, each with :devnull, {:file, path, " <>
+         ":read | :write | :append}, {:connect_unix, path}, {:pipe, name, :read | :write}, or " <>
+         "{:socketpair | :listener | :connect, name}"},
     bad_no_new_privs: {:no_new_privs, "true or false"},
     bad_orphan_policy: {:orphan_policy, "{:kill, milliseconds} or :linger"},
     bad_uid: {:uid, "0..4294967294"},
@@ -48,7 +54,7 @@ defmodule Linx.Process.Options.Reason do
     bad_linger: {:linger, "true or false"},
     bad_auto_proceed: {:auto_proceed, "true or false"},
     bad_init: {:init, "true or false"},
-    bad_agent: {:agent, ":shared or :dedicated"},
+    bad_agent: {:agent, ":shared, :dedicated or the pid of a session"},
     bad_kill: {:kill, "1..64 or a name such as :sigterm"},
     bad_timeout: {:timeout, "milliseconds in 0..4294967295 or :infinity"},
     bad_inherit: {:inherit, "true or false"},

@@ -20,6 +20,8 @@ defmodule Linx.Process.Options.Values do
   @max_window 0x40000000
   @max_drain 0x7FFFFFFF
   @max_link 255
+  @max_fds 64
+  @max_fd 1023
 
   @doc "A non-empty list of strings; the first is an absolute path if it is the program's."
   @spec argv(term, boolean) :: {:ok, [binary, ...]} | {:error, :argv_required | {:bad_argv, term}}
@@ -96,13 +98,46 @@ defmodule Linx.Process.Options.Values do
     do: mode in [:read, :write, :append] and path?(path)
 
   defp directive?({fd, {:link, name, how}}) when fd in @stdio_fds,
-    do: how in [:read, :write] and path?(name) and byte_size(name) <= @max_link
+    do: how in [:read, :write] and name?(name)
 
   defp directive?({:stderr, :stdout}), do: true
   defp directive?({fd, word}) when fd in @stdio_fds, do: word in [:inherit, :devnull, :pipe]
   defp directive?(_other), do: false
 
+  @doc "Fds above 2 and what each is to be, by number or in a list."
+  @spec fds(term) :: {:ok, [{3..1023, term}]} | {:error, {:bad_fds, term}}
+  def fds(map) when is_map(map) and not is_struct(map), do: map |> Map.to_list() |> fds()
+
+  def fds(list) do
+    with true <- proper_list?(list) and length(list) <= @max_fds,
+         nil <- Enum.find(list, &(not fd?(&1))),
+         [] <- list -- Enum.uniq_by(list, &elem(&1, 0)) do
+      {:ok, list}
+    else
+      false -> {:error, {:bad_fds, list}}
+      [twice | _] -> {:error, {:bad_fds, twice}}
+      bad -> {:error, {:bad_fds, bad}}
+    end
+  end
+
+  defp fd?({fd, directive}) when is_integer(fd) and fd in 3..@max_fd, do: opened?(directive)
+  defp fd?(_other), do: false
+
+  defp opened?(:devnull), do: true
+  defp opened?({:pipe, name, end_}), do: end_ in [:read, :write] and name?(name)
+  defp opened?({how, name}) when how in [:socketpair, :listener, :connect], do: name?(name)
+  defp opened?(other) when is_tuple(other), do: directive?({:stdin, other}) and not link?(other)
+  defp opened?(_other), do: false
+
+  defp link?(directive), do: elem(directive, 0) == :link
+
+  @doc "What the agent of a session may be."
+  @spec agent?(term) :: boolean
+  def agent?(agent), do: agent in [:shared, :dedicated] or is_pid(agent)
+
   defp no_fd_twice?(each), do: Enum.uniq_by(each, &elem(&1, 0)) == each
+
+  defp name?(name), do: path?(name) and byte_size(name) <= @max_link
 
   @doc "A string that is not empty."
   @spec path?(term) :: boolean
