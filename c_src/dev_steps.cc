@@ -55,13 +55,11 @@ raw::Fd Clone(const Device& device) {
   raw::Fd tree = CloneTree(AT_FDCWD, device.path, AT_SYMLINK_NOFOLLOW);
   if (!tree.ok()) return tree;
   FileKind kind;
-  long rc = Look(tree.get(), &kind);
-  if (rc == 0 && (!S_ISCHR(kind.mode) || kind.device_major != device.major ||
-                  kind.device_minor != device.minor)) {
-    rc = -ENXIO;
-  }
-  if (rc == 0) rc = AddAttributes(tree.get(), kQuiet, false);
-  return rc < 0 ? raw::Fd(rc) : std::move(tree);
+  const long rc = Look(tree.get(), &kind);
+  if (rc < 0) return raw::Fd(rc);
+  const bool same =
+      S_ISCHR(kind.mode) && kind.device_major == device.major && kind.device_minor == device.minor;
+  return same ? std::move(tree) : raw::Fd(-ENXIO);
 }
 
 long Place(int dev, const Device& device) {
@@ -69,7 +67,7 @@ long Place(int dev, const Device& device) {
   if (!tree.ok()) return tree.error();
   const int flags = O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   const raw::Fd below(raw::Call(SYS_openat, dev, device.name, flags, 0666));
-  return below.ok() ? MoveMount(tree.get(), below.get()) : below.error();
+  return below.ok() ? PlaceMount(tree.get(), below.get(), kQuiet, false) : below.error();
 }
 
 long Place(int dev, const Directory& directory) {

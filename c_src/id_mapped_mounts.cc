@@ -11,10 +11,13 @@
 namespace linx {
 namespace {
 
+constexpr char kNeedsNewer[] = ": idmap needs Linux 5.12";
+
 Result<UniqueFd> Make(const Mount& mount, int user_namespace, const Error& failed) {
   raw::Fd tree = CloneTree(AT_FDCWD, mount.source.c_str(), mount.recursive ? AT_RECURSIVE : 0u);
   if (!tree.ok()) return Error::Of(failed.stage, static_cast<int>(-tree.error()), failed.detail);
   const long rc = MapIds(tree.get(), user_namespace, mount.recursive);
+  if (rc == -ENOSYS) return Error::Of(failed.stage, ENOSYS, failed.detail + kNeedsNewer);
   if (rc < 0) return Error::Of(failed.stage, static_cast<int>(-rc), failed.detail);
   return MoveHigh(UniqueFd(tree.Release()));
 }

@@ -9,14 +9,16 @@
 #include <cstring>
 #include <utility>
 
+#include "mount_remount.h"
+
 namespace linx {
 namespace {
 
 constexpr unsigned long kReadOnly = 1;  // ST_RDONLY, in f_flags
 
-long SetAttributes(int directory, const char* path, unsigned flags,
-                   const struct mount_attr& attributes) {
-  return raw::Call(SYS_mount_setattr, directory, path, flags, &attributes, sizeof(attributes));
+long SetAttributes(int mount, bool recursive, const struct mount_attr& attributes) {
+  const unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u);
+  return raw::Call(SYS_mount_setattr, mount, "", flags, &attributes, sizeof(attributes));
 }
 
 long SetOption(int fs, const char* name, const char* value) {
@@ -50,26 +52,26 @@ long AddAttributes(int mount, uint64_t attributes, bool recursive) {
   if (attributes == 0) return 0;
   struct mount_attr attr = {};
   attr.attr_set = attributes;
-  return SetAttributes(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u), attr);
+  const long rc = SetAttributes(mount, recursive, attr);
+  return rc == -ENOSYS ? Remount(mount, attributes, 0, recursive) : rc;
+}
+
+long TakeAttributes(int mount, uint64_t attributes) {
+  struct mount_attr attr = {};
+  attr.attr_clr = attributes;
+  const long rc = SetAttributes(mount, false, attr);
+  return rc == -ENOSYS ? Remount(mount, 0, attributes, false) : rc;
 }
 
 long MapIds(int mount, int user_namespace, bool recursive) {
   struct mount_attr attr = {};
   attr.attr_set = MOUNT_ATTR_IDMAP;
   attr.userns_fd = static_cast<uint64_t>(user_namespace);
-  return SetAttributes(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u), attr);
-}
-
-long TakeAttributes(int mount, uint64_t attributes) {
-  struct mount_attr attr = {};
-  attr.attr_clr = attributes;
-  return SetAttributes(mount, "", AT_EMPTY_PATH, attr);
+  return SetAttributes(mount, recursive, attr);
 }
 
 long MakePrivate(const char* path) {
-  struct mount_attr attr = {};
-  attr.propagation = MS_PRIVATE;
-  return SetAttributes(AT_FDCWD, path, AT_RECURSIVE, attr);
+  return raw::Call(SYS_mount, nullptr, path, nullptr, MS_REC | MS_PRIVATE, nullptr);
 }
 
 raw::Fd NewFileSystem(const char* type, const MountOption* options, size_t count,
@@ -105,16 +107,19 @@ raw::Fd NewOverlay(const MountOption* options, size_t count, const char* joined,
     const long rc = raw::Call(SYS_fsconfig, fs.get(), FSCONFIG_SET_FLAG, "userxattr", nullptr, 0);
     if (rc < 0) return raw::Fd(rc);
   }
-  raw::Fd overlay = Finish(fs.get(), attributes & ~uint64_t{MOUNT_ATTR_RDONLY});
-  if (!overlay.ok()) return overlay;
-  if (changes && IsReadOnly(overlay.get())) return raw::Fd(-EROFS);
-  const long rc = AddAttributes(overlay.get(), attributes, false);
-  return rc < 0 ? raw::Fd(rc) : std::move(overlay);
+  raw::Fd overlay = Finish(fs.get(), attributes);
+  if (overlay.ok() && changes && IsReadOnly(overlay.get())) return raw::Fd(-EROFS);
+  return overlay;
 }
 
 long MoveMount(int mount, int place, const char* name) {
   const unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | (*name == '\0' ? MOVE_MOUNT_T_EMPTY_PATH : 0u);
   return raw::Call(SYS_move_mount, mount, "", place, name, flags);
+}
+
+long PlaceMount(int mount, int place, uint64_t attributes, bool recursive) {
+  const long rc = MoveMount(mount, place);
+  return rc < 0 ? rc : AddAttributes(mount, attributes, recursive);
 }
 
 bool IsReadOnly(int mount) {
@@ -128,6 +133,7 @@ long Look(int fd, FileKind* out) {
   const unsigned wanted = STATX_TYPE | STATX_MODE | STATX_MNT_ID;
   const long rc = raw::Call(SYS_statx, fd, "", AT_EMPTY_PATH, wanted, &stat);
   if (rc < 0) return rc;
+  if ((stat.stx_mask & STATX_MNT_ID) == 0) return -ENOSYS;
   *out = {stat.stx_mode, stat.stx_rdev_major, stat.stx_rdev_minor, stat.stx_mnt_id};
   return 0;
 }

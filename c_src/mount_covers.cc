@@ -25,15 +25,13 @@ long Mask(int target) {
   }
   const raw::Fd null = CloneNullDevice();
   if (!null.ok()) return null.error();
-  const long locked = AddAttributes(null.get(), MOUNT_ATTR_RDONLY, false);
-  return locked < 0 ? locked : MoveMount(null.get(), target);
+  return PlaceMount(null.get(), target, kInert & ~uint64_t{MOUNT_ATTR_NODEV}, false);
 }
 
 long MakeReadOnly(int target) {
   const raw::Fd tree = CloneTree(target, "", AT_EMPTY_PATH | AT_RECURSIVE);
   if (!tree.ok()) return tree.error();
-  const long rc = AddAttributes(tree.get(), MOUNT_ATTR_RDONLY, true);
-  return rc < 0 ? rc : MoveMount(tree.get(), target);
+  return PlaceMount(tree.get(), target, MOUNT_ATTR_RDONLY, true);
 }
 
 }  // namespace linx

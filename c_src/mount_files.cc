@@ -63,12 +63,10 @@ long WriteFiles(ChildMount* mounts, size_t count, int32_t* element) {
     if (!staging.ok()) staging = MakeStaging();
     if (!staging.ok()) return staging.error();
     const FileName name(i);
-    long rc = WriteFile(staging.get(), name.text, file);
+    const long rc = WriteFile(staging.get(), name.text, file);
     if (rc < 0) return rc;
     raw::Fd tree = CloneTree(staging.get(), name.text, AT_SYMLINK_NOFOLLOW);
     if (!tree.ok()) return tree.error();
-    rc = AddAttributes(tree.get(), file.attributes, false);
-    if (rc < 0) return rc;
     file.tree = tree.Release();
   }
   return staging.ok() ? Unstage(staging.get()) : 0;

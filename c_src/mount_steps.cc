@@ -36,20 +36,15 @@ raw::Fd Source(const ChildMount& bind, bool recursive) {
   return CloneTree(AT_FDCWD, bind.source, recursive ? AT_RECURSIVE : 0u);
 }
 
-// With what is mounted below it, as it is. The mount at the top is left writable for now: there may
-// be targets to make in it.
+// With what is mounted below it, as it is.
 long OpenRoot(Work* work) {
   const ChildMount& root = *work->plan.root;
   if (root.kind != MountKind::bind) return 0;
   work->root = Source(root, true);
   if (!work->root.ok()) return work->root.error();
   FileKind kind;
-  long rc = Look(work->root.get(), &kind);
-  if (rc < 0 || !S_ISDIR(kind.mode)) return rc < 0 ? rc : -ENOTDIR;
-  const bool was_read_only = IsReadOnly(work->root.get());
-  rc = AddAttributes(work->root.get(), root.attributes, true);
-  if (rc < 0 || was_read_only || (root.attributes & MOUNT_ATTR_RDONLY) == 0) return rc;
-  return TakeAttributes(work->root.get(), MOUNT_ATTR_RDONLY);
+  const long rc = Look(work->root.get(), &kind);
+  return rc < 0 || S_ISDIR(kind.mode) ? rc : -ENOTDIR;
 }
 
 // By the ids that the agent has, and before anything is mounted over anything.
@@ -60,8 +55,6 @@ long OpenSources(Work* work) {
     work->element = static_cast<int32_t>(i);
     raw::Fd tree = Source(mount, mount.recursive);
     if (!tree.ok()) return tree.error();
-    const long rc = AddAttributes(tree.get(), mount.attributes, mount.recursive);
-    if (rc < 0) return rc;
     mount.tree = tree.Release();
   }
   return 0;
@@ -94,6 +87,16 @@ long PlaceRoot(Work* work) {
   return MoveMount(work->root.get(), AT_FDCWD, "/");
 }
 
+// The mount at the top is left writable for now: there may be targets to make in it.
+long ConfineRoot(Work* work) {
+  const ChildMount& root = *work->plan.root;
+  if (root.kind != MountKind::bind) return 0;
+  const bool was_read_only = IsReadOnly(work->root.get());
+  const long rc = AddAttributes(work->root.get(), root.attributes, true);
+  if (rc < 0 || was_read_only || (root.attributes & MOUNT_ATTR_RDONLY) == 0) return rc;
+  return TakeAttributes(work->root.get(), MOUNT_ATTR_RDONLY);
+}
+
 long MakeFiles(Work* work) {
   return WriteFiles(work->plan.mounts, work->plan.count, &work->element);
 }
@@ -114,9 +117,22 @@ raw::Fd Create(const ChildMounts& plan, const ChildMount& mount) {
       return made("mqueue");
     case MountKind::overlay:
       return NewOverlay(mount.options, mount.option_count, mount.source, plan.user_namespace,
-                        mount.attributes);
+                        mount.attributes & ~uint64_t{MOUNT_ATTR_RDONLY});
     default:
       return raw::Fd(mount.tree);
+  }
+}
+
+// Of the attributes those that Create has not given.
+uint64_t AttributesLeft(const ChildMount& mount) {
+  switch (mount.kind) {
+    case MountKind::bind:
+    case MountKind::file:
+      return mount.attributes;
+    case MountKind::overlay:
+      return mount.attributes & MOUNT_ATTR_RDONLY;
+    default:
+      return 0;
   }
 }
 
@@ -139,7 +155,8 @@ long PlaceNew(Work* work, ChildMount* mount) {
   rc = Look(target.get(), &place);
   if (rc == 0 && S_ISDIR(kind.mode) != S_ISDIR(place.mode)) rc = -ENOTDIR;
   if (rc < 0) return rc;
-  rc = MoveMount(tree.get(), target.get());
+  const bool recursive = mount->kind == MountKind::bind && mount->recursive;
+  rc = PlaceMount(tree.get(), target.get(), AttributesLeft(*mount), recursive);
   if (rc < 0) return rc;
   mount->mount_id = kind.mount_id;
   if (mount->kind != MountKind::dev) return 0;
@@ -216,6 +233,7 @@ constexpr Step kSteps[] = {
     {Stage::root, OwnWhatIsMade},
     {Stage::root, MakeRoot},
     {Stage::root, PlaceRoot},
+    {Stage::root, ConfineRoot},
     {Stage::mount, MakeFiles},
     {Stage::mount, PlaceMounts},
     {Stage::root, SealRoot},

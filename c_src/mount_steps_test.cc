@@ -1,112 +1,37 @@
 #include "mount_steps.h"
 
 #include <doctest/doctest.h>
-#include <linux/filter.h>
 #include <linux/mount.h>
-#include <linux/seccomp.h>
-#include <sched.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <fstream>
-#include <functional>
 #include <string>
 
-#include "mounts.h"
-#include "test_channel.h"
-#include "test_process.h"
+#include "test_mounts.h"
 
 namespace linx {
 namespace {
-
-Mount MountOf(MountKind kind, const std::string& target, const std::string& source = {}) {
-  Mount mount;
-  mount.kind = kind;
-  mount.source = source;
-  mount.target = target;
-  mount.mode = 0755;
-  return mount;
-}
-
-Mounts OnTmpfs(std::vector<Mount> mounts) {
-  Mounts all;
-  all.root = MountOf(MountKind::tmpfs, {});
-  all.mounts = std::move(mounts);
-  return all;
-}
-
-// Writes the maps of the namespace that the process made: its own ids become 0.
-bool MapOwnIds(uid_t uid, gid_t gid) {
-  const auto write = [](const char* file, const std::string& text) {
-    return static_cast<bool>(std::ofstream(file) << text << std::flush);
-  };
-  return write("/proc/self/setgroups", "deny") &&
-         write("/proc/self/uid_map", "0 " + std::to_string(uid) + " 1") &&
-         write("/proc/self/gid_map", "0 " + std::to_string(gid) + " 1");
-}
-
-// From now on the call is one that this kernel does not have.
-bool Refuse(long call) {
-  const std::string program = test::ReturnOn(call, SECCOMP_RET_ERRNO | ENOSYS);
-  struct sock_fprog filter = {};
-  filter.len = static_cast<unsigned short>(program.size() / 8);
-  filter.filter = reinterpret_cast<struct sock_filter*>(const_cast<char*>(program.data()));
-  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0;
-}
-
-// What `look` answers in a process that has these mounts; `before` comes ahead of them. Above 100:
-// it did not get that far.
-int Inside(
-    const Mounts& mounts, const std::function<int(long, const MountFailure&)>& look,
-    const std::function<bool()>& before = [] { return true; }) {
-  Region region;
-  if (!region.Ensure(SizeOf(mounts))) return 101;
-  const ChildMounts plan = Copy(mounts, true, &region);
-  return test::ForkProcess([&] {
-           const uid_t uid = geteuid();
-           const gid_t gid = getegid();
-           if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || !MapOwnIds(uid, gid)) return 102;
-           if (!before()) return 104;
-           umask(077);
-           MountFailure failed;
-           const long rc = MakeMounts(plan, &failed);
-           return umask(0) == 077 ? look(rc, failed) : 103;
-         })
-      .ExitCode();
-}
 
 mode_t ModeOf(const char* path) {
   struct stat about;
   return stat(path, &about) < 0 ? 0 : about.st_mode;
 }
 
-struct Directory {
-  Directory() {
-    char name[] = "/tmp/linx_mounts_XXXXXX";
-    if (mkdtemp(name) == nullptr) std::abort();
-    path = name;
-  }
-  ~Directory() {
-    for (const char* name : {"/link", "/file"}) unlink((path + name).c_str());
-    rmdir(path.c_str());
-  }
-  std::string path;
-};
-
 TEST_CASE("a root of its own has what was asked for and nothing else") {
   if (!test::HasUserNamespaces()) return;
-  Mount file = MountOf(MountKind::file, "etc/motd");
+  Mount file = test::MountOf(MountKind::file, "etc/motd");
   file.content = std::string("a\0b", 3);
   file.mode = 0640;
   file.attributes = MOUNT_ATTR_RDONLY;
-  Mount dir = MountOf(MountKind::dir, "a/b/c");
+  Mount dir = test::MountOf(MountKind::dir, "a/b/c");
   dir.mode = 01777;
-  Mount tmpfs = MountOf(MountKind::tmpfs, "a/b/d");
+  Mount tmpfs = test::MountOf(MountKind::tmpfs, "a/b/d");
   tmpfs.options = {{"mode", "700"}, {"size", "4096"}};
-  Mounts mounts = OnTmpfs({file, dir, tmpfs, MountOf(MountKind::mask, "nothing/here"),
-                           MountOf(MountKind::mask, "etc/motd")});
+  Mounts mounts = test::OnTmpfs({file, dir, tmpfs, test::MountOf(MountKind::mask, "nothing/here"),
+                                 test::MountOf(MountKind::mask, "etc/motd")});
   mounts.root->attributes = MOUNT_ATTR_RDONLY;
-  const int answer = Inside(mounts, [](long rc, const MountFailure&) {
+  const int answer = test::Inside(mounts, [](long rc, const MountFailure&) {
     if (rc != 0) return 1;
     if (ModeOf("/a/b") != (S_IFDIR | 0755)) return 2;
     if (ModeOf("/a/b/c") != (S_IFDIR | 01777)) return 3;
@@ -121,12 +46,12 @@ TEST_CASE("a root of its own has what was asked for and nothing else") {
 
 TEST_CASE("a bind shows the host's file, which is looked up before anything is covered") {
   if (!test::HasUserNamespaces()) return;
-  const Directory host;
+  const test::Directory host;
   std::ofstream(host.path + "/file") << "the host's";
-  Mount bind = MountOf(MountKind::bind, "below/here", host.path + "/file");
+  Mount bind = test::MountOf(MountKind::bind, "below/here", host.path + "/file");
   bind.attributes = MOUNT_ATTR_RDONLY;
-  const Mounts mounts = OnTmpfs({MountOf(MountKind::tmpfs, "tmp"), bind});
-  const int answer = Inside(mounts, [](long rc, const MountFailure&) {
+  const Mounts mounts = test::OnTmpfs({test::MountOf(MountKind::tmpfs, "tmp"), bind});
+  const int answer = test::Inside(mounts, [](long rc, const MountFailure&) {
     if (rc != 0) return 1;
     if (test::ReadFile("/below/here") != "the host's") return 2;
     return open("/below/here", O_WRONLY) < 0 && errno == EROFS ? 0 : 3;
@@ -136,26 +61,27 @@ TEST_CASE("a bind shows the host's file, which is looked up before anything is c
 
 TEST_CASE("what fails is told by stage and element, and nothing is made") {
   if (!test::HasUserNamespaces()) return;
-  const Directory host;
+  const test::Directory host;
   REQUIRE(symlink("/etc", (host.path + "/link").c_str()) == 0);
   Mounts mounts;
-  mounts.root = MountOf(MountKind::bind, {}, host.path);
-  mounts.mounts = {MountOf(MountKind::mask, "file"), MountOf(MountKind::tmpfs, "link/below")};
+  mounts.root = test::MountOf(MountKind::bind, {}, host.path);
+  mounts.mounts = {test::MountOf(MountKind::mask, "file"),
+                   test::MountOf(MountKind::tmpfs, "link/below")};
   const auto fails_with = [](Stage stage, int32_t element, long code) {
     return [=](long rc, const MountFailure& failed) {
       if (failed.stage != stage) return 1;
       return failed.element == element && rc == code ? 0 : 2;
     };
   };
-  CHECK(Inside(mounts, fails_with(Stage::mount, 1, -EXDEV)) == 0);
-  mounts.mounts = {MountOf(MountKind::bind, "file", host.path + "/missing")};
-  CHECK(Inside(mounts, fails_with(Stage::mount, 0, -ENOENT)) == 0);
+  CHECK(test::Inside(mounts, fails_with(Stage::mount, 1, -EXDEV)) == 0);
+  mounts.mounts = {test::MountOf(MountKind::bind, "file", host.path + "/missing")};
+  CHECK(test::Inside(mounts, fails_with(Stage::mount, 0, -ENOENT)) == 0);
   mounts.root->source = host.path + "/missing";
-  CHECK(Inside(mounts, fails_with(Stage::root, 0, -ENOENT)) == 0);
+  CHECK(test::Inside(mounts, fails_with(Stage::root, 0, -ENOENT)) == 0);
   // In the host's own directories nothing is made.
   mounts.root.reset();
-  mounts.mounts = {MountOf(MountKind::dir, host.path.substr(1) + "/file")};
-  CHECK(Inside(mounts, fails_with(Stage::mount, 0, -ENOENT)) == 0);
+  mounts.mounts = {test::MountOf(MountKind::dir, host.path.substr(1) + "/file")};
+  CHECK(test::Inside(mounts, fails_with(Stage::mount, 0, -ENOENT)) == 0);
   CHECK(ModeOf((host.path + "/file").c_str()) == 0);
 }
 
@@ -163,13 +89,13 @@ TEST_CASE("many mounts and a long path are no more than the plan says") {
   if (!test::HasUserNamespaces()) return;
   std::string deep = "a";
   while (deep.size() < 3000) deep += "/" + std::string(100, 'b');
-  std::vector<Mount> list = {MountOf(MountKind::dir, deep)};
+  std::vector<Mount> list = {test::MountOf(MountKind::dir, deep)};
   for (int i = 0; i < 200; ++i) {
-    Mount file = MountOf(MountKind::file, "files/" + std::to_string(i));
+    Mount file = test::MountOf(MountKind::file, "files/" + std::to_string(i));
     file.content = std::to_string(i);
     list.push_back(file);
   }
-  const int answer = Inside(OnTmpfs(list), [&](long rc, const MountFailure&) {
+  const int answer = test::Inside(test::OnTmpfs(list), [&](long rc, const MountFailure&) {
     if (rc != 0) return 1;
     if (test::ReadFile("/files/0") != "0" || test::ReadFile("/files/199") != "199") return 2;
     return S_ISDIR(ModeOf(("/" + deep).c_str())) ? 0 : 3;
@@ -179,47 +105,41 @@ TEST_CASE("many mounts and a long path are no more than the plan says") {
 
 TEST_CASE("each call that the kernel refuses is told with its stage") {
   if (!test::HasUserNamespaces()) return;
-  Mount file = MountOf(MountKind::file, "file");
+  Mount file = test::MountOf(MountKind::file, "file");
   file.content = "content";
-  Mounts mounts = OnTmpfs({MountOf(MountKind::bind, "passwd", "/etc/passwd"), file,
-                           MountOf(MountKind::dir, "dir"), MountOf(MountKind::dev, "dev"),
-                           MountOf(MountKind::mask, "passwd")});
+  Mounts mounts =
+      test::OnTmpfs({test::MountOf(MountKind::bind, "passwd", "/etc/passwd"), file,
+                     test::MountOf(MountKind::dir, "dir"), test::MountOf(MountKind::dev, "dev"),
+                     test::MountOf(MountKind::mask, "passwd")});
   mounts.root->attributes = MOUNT_ATTR_RDONLY;
   const struct {
     long call;
     Stage stage;
     int32_t element;
   } cases[] = {
-      {SYS_mount_setattr, Stage::propagation, 0},
-      {SYS_open_tree, Stage::mount, 0},
-      {SYS_fsopen, Stage::root, 0},
-      {SYS_fsconfig, Stage::root, 0},
-      {SYS_fsmount, Stage::root, 0},
-      {SYS_move_mount, Stage::root, 0},
-      {SYS_openat, Stage::mount, 1},
-      {SYS_write, Stage::mount, 1},
-      {SYS_umount2, Stage::mount, 1},
-      {SYS_statx, Stage::mount, 0},
-      {SYS_openat2, Stage::mount, 0},
-      {SYS_mkdirat, Stage::mount, 2},
-      {SYS_pivot_root, Stage::pivot_root, 0},
-      {SYS_chdir, Stage::pivot_root, 0},
+      {SYS_mount, Stage::propagation, 0},     {SYS_open_tree, Stage::mount, 0},
+      {SYS_fsopen, Stage::root, 0},           {SYS_fsconfig, Stage::root, 0},
+      {SYS_fsmount, Stage::root, 0},          {SYS_move_mount, Stage::root, 0},
+      {SYS_openat, Stage::mount, 1},          {SYS_write, Stage::mount, 1},
+      {SYS_umount2, Stage::mount, 1},         {SYS_statx, Stage::mount, 0},
+      {SYS_openat2, Stage::mount, 0},         {SYS_mkdirat, Stage::mount, 2},
+      {SYS_pivot_root, Stage::pivot_root, 0}, {SYS_chdir, Stage::pivot_root, 0},
   };
   for (const auto& one : cases) {
     CAPTURE(one.call);
-    const auto refuse = [&] { return Refuse(one.call); };
+    const auto refuse = [&] { return test::Refuse(one.call); };
     const auto look = [&](long rc, const MountFailure& failed) {
       if (rc != -ENOSYS) return 1;
       if (failed.stage != one.stage) return 2;
       return one.stage != Stage::mount || failed.element == one.element ? 0 : 3;
     };
-    CHECK(Inside(mounts, look, refuse) == 0);
+    CHECK(test::Inside(mounts, look, refuse) == 0);
   }
   // The device, the directories and the links of a /dev are its parts.
   const auto part = [](long rc, const MountFailure& failed) {
     return rc == -ENOSYS && failed.element == (3 | 9 << kMountPartShift) ? 0 : 1;
   };
-  CHECK(Inside(mounts, part, [] { return Refuse(SYS_symlinkat); }) == 0);
+  CHECK(test::Inside(mounts, part, [] { return test::Refuse(SYS_symlinkat); }) == 0);
 }
 
 TEST_CASE("without mounts nothing is done") {

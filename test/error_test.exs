@@ -48,6 +48,7 @@ defmodule Linx.Process.ErrorTest do
           {18, :oom_score_adj, "mounted over"},
           {18, :mount, "out of it"},
           {38, :propagation, "5.12"},
+          {38, :mount, "5.8"},
           {124, :mount, "no procfs"},
           {1, :mount, "CAP_SYS_ADMIN"},
           {22, :pivot_root, "chroot"},

@@ -3,6 +3,7 @@
 
 # Before any agent starts.
 Linx.Test.Leftovers.mark()
+Linx.Test.OldKernel.from_environment()
 
 has_capability? = fn capability ->
   {:ok, state} = Linx.Capabilities.read(:self)

@@ -32,7 +32,7 @@ defmodule Linx.Doctor.Files do
     end
   end
 
-  defp fix(_what, @enosys, _stage), do: "boot Linux 5.12 or newer, and allow its mount calls"
+  defp fix(_what, @enosys, _stage), do: "boot Linux 5.8 or newer, and allow its mount calls"
 
   defp fix(_what, @einval, :pivot_root),
     do: "start the BEAM outside of a chroot, and not from the first RAM disk of the system"

@@ -9,8 +9,8 @@ defmodule Linx.Process.Error.Mounts do
   @doc "Advice for the stages of mounts; `nil` where there is none."
   @spec advice(atom, atom | nil) :: String.t() | nil
   def advice(_stage, :enosys) do
-    "The kernel is too old: mounts that are made ahead of their place need Linux 5.12. Or a filter on " <>
-      "the BEAM forbids them."
+    "The kernel is too old: a file system of one's own needs Linux 5.8, id-mapped mounts 5.12. Or a " <>
+      "filter on the BEAM forbids its mount calls."
   end
 
   def advice(:propagation, _errno),
@@ -74,7 +74,9 @@ defmodule Linx.Process.Error.Mounts do
       "mounted below its source, or devices where no id is mapped to 0."
   end
 
-  def advice(:mount, :enodev), do: "This kernel lacks the file system."
+  def advice(:mount, :enodev) do
+    "This kernel lacks the file system. Or, before Linux 5.12, what the BEAM has at /proc is no procfs."
+  end
 
   def advice(stage, :eoverflow) when stage in [:mount, :root],
     do:

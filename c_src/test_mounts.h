@@ -1,0 +1,95 @@
+// Mounts for tests, made in a mount namespace of their own.
+#ifndef LINX_TEST_MOUNTS_H_
+#define LINX_TEST_MOUNTS_H_
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "mounts.h"
+#include "test_channel.h"
+#include "test_process.h"
+
+namespace linx::test {
+
+inline Mount MountOf(MountKind kind, const std::string& target, const std::string& source = {}) {
+  Mount mount;
+  mount.kind = kind;
+  mount.source = source;
+  mount.target = target;
+  mount.mode = 0755;
+  return mount;
+}
+
+inline Mounts OnTmpfs(std::vector<Mount> mounts) {
+  Mounts all;
+  all.root = MountOf(MountKind::tmpfs, {});
+  all.mounts = std::move(mounts);
+  return all;
+}
+
+// Writes the maps of the namespace that the process made: its own ids become 0.
+inline bool MapOwnIds(uid_t uid, gid_t gid) {
+  const auto write = [](const char* file, const std::string& text) {
+    return static_cast<bool>(std::ofstream(file) << text << std::flush);
+  };
+  return write("/proc/self/setgroups", "deny") &&
+         write("/proc/self/uid_map", "0 " + std::to_string(uid) + " 1") &&
+         write("/proc/self/gid_map", "0 " + std::to_string(gid) + " 1");
+}
+
+// From now on the call is one that this kernel does not have.
+inline bool Refuse(long call) {
+  const std::string program = ReturnOn(call, SECCOMP_RET_ERRNO | ENOSYS);
+  struct sock_fprog filter = {};
+  filter.len = static_cast<unsigned short>(program.size() / 8);
+  filter.filter = reinterpret_cast<struct sock_filter*>(const_cast<char*>(program.data()));
+  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0;
+}
+
+// What `look` answers in a process that has these mounts; `before` comes ahead of them. Above 100:
+// it did not get that far.
+inline int Inside(
+    const Mounts& mounts, const std::function<int(long, const MountFailure&)>& look,
+    const std::function<bool()>& before = [] { return true; }) {
+  Region region;
+  if (!region.Ensure(SizeOf(mounts))) return 101;
+  const ChildMounts plan = Copy(mounts, true, &region);
+  return ForkProcess([&] {
+           const uid_t uid = geteuid();
+           const gid_t gid = getegid();
+           if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || !MapOwnIds(uid, gid)) return 102;
+           if (!before()) return 104;
+           umask(077);
+           MountFailure failed;
+           const long rc = MakeMounts(plan, &failed);
+           return umask(0) == 077 ? look(rc, failed) : 103;
+         })
+      .ExitCode();
+}
+
+struct Directory {
+  Directory() {
+    char name[] = "/tmp/linx_mounts_XXXXXX";
+    if (mkdtemp(name) == nullptr) std::abort();
+    path = name;
+  }
+  ~Directory() {
+    for (const char* name : {"/link", "/file"}) unlink((path + name).c_str());
+    rmdir(path.c_str());
+  }
+  std::string path;
+};
+
+}  // namespace linx::test
+
+#endif  // LINX_TEST_MOUNTS_H_
