@@ -61,8 +61,8 @@ TEST_CASE("a bind shows the host's file, which is looked up before anything is c
 
 TEST_CASE("what fails is told by stage and element, and nothing is made") {
   if (!test::HasUserNamespaces()) return;
-  const test::Directory host;
-  REQUIRE(symlink("/etc", (host.path + "/link").c_str()) == 0);
+  const test::Directory host("link");
+  REQUIRE(symlink("/etc", host.file.c_str()) == 0);
   Mounts mounts;
   mounts.root = test::MountOf(MountKind::bind, {}, host.path);
   mounts.mounts = {test::MountOf(MountKind::mask, "file"),

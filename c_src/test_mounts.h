@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <string>
@@ -17,6 +16,7 @@
 
 #include "mounts.h"
 #include "test_channel.h"
+#include "test_listener.h"
 #include "test_process.h"
 
 namespace linx::test {
@@ -76,19 +76,6 @@ inline int Inside(
          })
       .ExitCode();
 }
-
-struct Directory {
-  Directory() {
-    char name[] = "/tmp/linx_mounts_XXXXXX";
-    if (mkdtemp(name) == nullptr) std::abort();
-    path = name;
-  }
-  ~Directory() {
-    for (const char* name : {"/link", "/file"}) unlink((path + name).c_str());
-    rmdir(path.c_str());
-  }
-  std::string path;
-};
 
 }  // namespace linx::test
 
