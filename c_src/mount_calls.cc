@@ -41,6 +41,23 @@ raw::Fd Finish(int fs, uint64_t attributes) {
 
 bool Is(const MountOption& option, const char* name) { return std::strcmp(option.name, name) == 0; }
 
+// With its lower layers as one option, or where `joined` is null as one each.
+raw::Fd MakeOverlay(const MountOption* options, size_t count, const char* joined, bool user_xattr,
+                    uint64_t attributes) {
+  raw::Fd fs = Open("overlay");
+  if (!fs.ok()) return fs;
+  long rc = joined == nullptr ? 0 : SetOption(fs.get(), "lowerdir", joined);
+  for (size_t i = 0; i < count && rc >= 0; ++i) {
+    if (joined != nullptr && Is(options[i], "lowerdir+")) continue;
+    rc = SetOption(fs.get(), options[i].name, options[i].value);
+  }
+  // The attributes that overlay marks files with: trusted.* are the initial user namespace's.
+  if (rc >= 0 && user_xattr) {
+    rc = raw::Call(SYS_fsconfig, fs.get(), FSCONFIG_SET_FLAG, "userxattr", nullptr, 0);
+  }
+  return rc < 0 ? raw::Fd(rc) : Finish(fs.get(), attributes);
+}
+
 }  // namespace
 
 raw::Fd CloneTree(int directory, const char* path, unsigned at_flags) {
@@ -87,27 +104,13 @@ raw::Fd NewFileSystem(const char* type, const MountOption* options, size_t count
 
 raw::Fd NewOverlay(const MountOption* options, size_t count, const char* joined, bool user_xattr,
                    uint64_t attributes) {
-  raw::Fd fs = Open("overlay");
-  if (!fs.ok()) return fs;
-  bool layers_done = false;
   bool changes = false;
-  for (size_t i = 0; i < count; ++i) {
-    const bool layer = Is(options[i], "lowerdir+");
-    changes = changes || Is(options[i], "upperdir");
-    if (layer && layers_done) continue;
-    long rc = SetOption(fs.get(), options[i].name, options[i].value);
-    if (rc == -EINVAL && layer && i == 0) {
-      rc = SetOption(fs.get(), "lowerdir", joined);
-      layers_done = true;
-    }
-    if (rc < 0) return raw::Fd(rc);
+  for (size_t i = 0; i < count; ++i) changes = changes || Is(options[i], "upperdir");
+  raw::Fd overlay = MakeOverlay(options, count, nullptr, user_xattr, attributes);
+  // Before Linux 6.5 an option that is not known is found out at the very end.
+  if (overlay.error() == -EINVAL) {
+    overlay = MakeOverlay(options, count, joined, user_xattr, attributes);
   }
-  // The attributes that overlay marks files with: trusted.* are the initial user namespace's.
-  if (user_xattr) {
-    const long rc = raw::Call(SYS_fsconfig, fs.get(), FSCONFIG_SET_FLAG, "userxattr", nullptr, 0);
-    if (rc < 0) return raw::Fd(rc);
-  }
-  raw::Fd overlay = Finish(fs.get(), attributes);
   if (overlay.ok() && changes && IsReadOnly(overlay.get())) return raw::Fd(-EROFS);
   return overlay;
 }
