@@ -5,7 +5,7 @@ defmodule Mix.Tasks.Compile.LinxAgentTest do
 
   @task Path.expand("../lib/mix/tasks/compile.linx_agent.ex", __DIR__)
 
-  # A project as small as can be that builds an agent of one file by the same task.
+  # A project as small as can be that builds programs of one file by the same task.
   setup do
     root = Path.join(System.tmp_dir!(), "linx_compiler_#{System.pid()}_#{unique()}")
     on_exit(fn -> File.rm_rf!(root) end)
@@ -23,9 +23,11 @@ defmodule Mix.Tasks.Compile.LinxAgentTest do
     write(root, "CMakeLists.txt", """
     cmake_minimum_required(VERSION 3.18)
     project(small LANGUAGES CXX)
-    add_executable(linx_process c_src/main.cc)
-    target_compile_definitions(linx_process PRIVATE VERSION="${LINX_VERSION}")
-    install(TARGETS linx_process RUNTIME DESTINATION .)
+    foreach(program linx_process linx-prefork)
+      add_executable(${program} c_src/main.cc)
+      target_compile_definitions(${program} PRIVATE VERSION="${LINX_VERSION}")
+    endforeach()
+    install(TARGETS linx_process linx-prefork RUNTIME DESTINATION .)
     """)
 
     write(root, "c_src/main.cc", ~S[#include <cstdio>] <> "\nint main() { puts(VERSION); }\n")
@@ -46,13 +48,16 @@ defmodule Mix.Tasks.Compile.LinxAgentTest do
     System.cmd("mix", args, cd: root, env: env, stderr_to_stdout: true)
   end
 
-  defp agent(root, app \\ "small"),
-    do: Path.join(root, "_build/dev/lib/#{app}/priv/linx_process")
+  defp agent(root, app \\ "small"), do: program(root, "linx_process", app)
+
+  defp program(root, name, app \\ "small"),
+    do: Path.join(root, "_build/dev/lib/#{app}/priv/#{name}")
 
   test "builds, rests while nothing changes, builds what changed, cleans", %{root: root} do
     assert {output, 0} = mix(root, ["compile"])
     assert output =~ "Building the agent"
     assert {"1.2.3\n", 0} = System.cmd(agent(root), [])
+    assert {"1.2.3\n", 0} = System.cmd(program(root, "linx-prefork"), [])
 
     assert {"", 0} = mix(root, ["compile"])
 
@@ -64,15 +69,18 @@ defmodule Mix.Tasks.Compile.LinxAgentTest do
     assert {_, 0} = mix(root, ["compile"])
     assert {"new\n", 0} = System.cmd(agent(root), [])
 
-    File.write!(agent(root), "damaged")
-    assert {_, 0} = mix(root, ["compile"])
-    assert {"new\n", 0} = System.cmd(agent(root), [])
+    for name <- ["linx_process", "linx-prefork"] do
+      File.write!(program(root, name), "damaged")
+      assert {_, 0} = mix(root, ["compile"])
+      assert {"new\n", 0} = System.cmd(program(root, name), [])
+    end
 
     assert {output, 0} = mix(root, ["compile"], [{"CXXFLAGS", "-DOTHER"}])
     assert output =~ "Building the agent"
 
     assert {_, 0} = mix(root, ["clean"])
     refute File.exists?(agent(root))
+    refute File.exists?(program(root, "linx-prefork"))
   end
 
   test "an error in a source has its place, and the agent of before stays", %{root: root} do

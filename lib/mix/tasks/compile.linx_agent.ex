@@ -1,16 +1,17 @@
 defmodule Mix.Tasks.Compile.LinxAgent do
   @moduledoc """
-  Builds the agent, `linx_process`, with CMake and puts it into `priv/`.
+  Builds the agent, `linx_process`, and the command `linx-prefork` with CMake and puts them into
+  `priv/`.
 
   It runs as the last compiler of this project, and so also where Linx is a dependency:
 
       mix compile            # builds what changed
       mix compile --force    # builds anew
       mix compile.linx_agent --verbose
-      mix clean              # removes the agent and its build directory
+      mix clean              # removes the programs and their build directory
 
-  The agent is rebuilt when the content of a source, a compiler variable (`CC`, `CXX`, `CFLAGS`,
-  `CXXFLAGS`, `LDFLAGS`) or the Erlang/OTP it is linked against changes, and when the binary in
+  They are rebuilt when the content of a source, a compiler variable (`CC`, `CXX`, `CFLAGS`,
+  `CXXFLAGS`, `LDFLAGS`) or the Erlang/OTP they are linked against changes, and when a binary in
   `priv/` is not the one that was built. Ninja is used where it is installed, otherwise make.
 
   Needed: cmake, ninja or make, a C++17 compiler, and the headers of erl_interface, libseccomp and
@@ -23,8 +24,8 @@ defmodule Mix.Tasks.Compile.LinxAgent do
 
   @recursive true
   @manifest "compile.linx_agent"
-  @manifest_version 1
-  @binary "linx_process"
+  @manifest_version 2
+  @binaries ["linx_process", "linx-prefork"]
   @sources ["CMakeLists.txt", "mix.exs", "c_src/**/*.{cc,h,def}"]
   @variables ~w(CC CXX CFLAGS CXXFLAGS LDFLAGS)
   @switches [force: :boolean, verbose: :boolean]
@@ -48,7 +49,7 @@ defmodule Mix.Tasks.Compile.LinxAgent do
 
   @impl true
   def clean do
-    Enum.each([manifest_path(), build_dir(), binary_path()], &File.rm_rf!/1)
+    Enum.each([manifest_path(), build_dir() | binary_paths()], &File.rm_rf!/1)
   end
 
   @doc """
@@ -95,7 +96,7 @@ defmodule Mix.Tasks.Compile.LinxAgent do
     case missing_tools(&System.find_executable/1) do
       [] ->
         prepare_build_dir(previous, wanted)
-        Mix.shell().info("Building the agent (#{@binary})")
+        Mix.shell().info("Building the agent (#{Enum.join(@binaries, ", ")})")
 
         Enum.reduce_while(steps(), {:ok, []}, fn args, _ ->
           case cmake(args, opts) do
@@ -115,7 +116,7 @@ defmodule Mix.Tasks.Compile.LinxAgent do
 
   defp finish({:ok, []}, wanted) do
     install()
-    write_manifest(Map.put(wanted, :binary, digest_of(binary_path())))
+    write_manifest(Map.put(wanted, :binaries, digests()))
     {:ok, []}
   end
 
@@ -137,7 +138,7 @@ defmodule Mix.Tasks.Compile.LinxAgent do
 
     [
       ["-S", root(), "-B", dir, "-G", generator, "-DLINX_TESTS=OFF"] ++ definitions(),
-      ["--build", dir, "--target", @binary, "--parallel", jobs],
+      ["--build", dir, "--parallel", jobs, "--target" | @binaries],
       ["--install", dir, "--strip", "--prefix", stage_dir()]
     ]
   end
@@ -165,13 +166,14 @@ defmodule Mix.Tasks.Compile.LinxAgent do
     if status == 0, do: :ok, else: {:error, output}
   end
 
-  # By rename: an agent that is starting sees the old file or the new one, never a part of it.
+  # By rename: who is starting one sees the old file or the new one, never a part of it.
   defp install do
-    target = binary_path()
-    temporary = "#{target}.#{System.pid()}"
-    File.mkdir_p!(Path.dirname(target))
-    File.cp!(Path.join(stage_dir(), @binary), temporary)
-    File.rename!(temporary, target)
+    for target <- binary_paths() do
+      temporary = "#{target}.#{System.pid()}"
+      File.mkdir_p!(Path.dirname(target))
+      File.cp!(Path.join(stage_dir(), Path.basename(target)), temporary)
+      File.rename!(temporary, target)
+    end
   end
 
   defp failed(output) do
@@ -189,8 +191,8 @@ defmodule Mix.Tasks.Compile.LinxAgent do
     }
   end
 
-  defp fresh?(%{sources: s, configuration: c, binary: b}, %{sources: s, configuration: c}),
-    do: File.regular?(binary_path()) and digest_of(binary_path()) == b
+  defp fresh?(%{sources: s, configuration: c, binaries: b}, %{sources: s, configuration: c}),
+    do: Enum.all?(binary_paths(), &File.regular?/1) and digests() == b
 
   defp fresh?(_previous, _wanted), do: false
 
@@ -208,7 +210,7 @@ defmodule Mix.Tasks.Compile.LinxAgent do
   defp env(name), do: {name, System.get_env(name)}
 
   defp digest(term), do: :erlang.md5(:erlang.term_to_binary(term))
-  defp digest_of(path), do: :erlang.md5(File.read!(path))
+  defp digests, do: for(path <- binary_paths(), do: :erlang.md5(File.read!(path)))
 
   defp read_manifest do
     with {:ok, binary} <- File.read(manifest_path()),
@@ -232,5 +234,7 @@ defmodule Mix.Tasks.Compile.LinxAgent do
   defp manifest_path, do: Path.join(Mix.Project.manifest_path(), @manifest)
   defp build_dir, do: Path.join(Mix.Project.app_path(), "agent_build")
   defp stage_dir, do: Path.join(build_dir(), "stage")
-  defp binary_path, do: Path.join([Mix.Project.app_path(), "priv", @binary])
+
+  defp binary_paths,
+    do: for(name <- @binaries, do: Path.join([Mix.Project.app_path(), "priv", name]))
 end
