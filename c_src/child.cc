@@ -16,6 +16,7 @@
 #include "child_orders.h"
 #include "close_fds.h"
 #include "raw_syscall.h"
+#include "waiting.h"
 
 namespace linx {
 namespace {
@@ -34,6 +35,7 @@ struct Child {
         held{p.channel, {p.stdio[0], p.stdio[1], p.stdio[2]}},
         orders({plan.defers_caps || changes_ids(), plan.set_uid && plan.uid != 0}) {}
   bool changes_ids() const { return plan.set_uid || plan.set_gid; }
+  bool waits() const { return plan.title != nullptr; }
 };
 
 struct Step {
@@ -64,10 +66,11 @@ long FreshCgroup(Child* child) {
   return child->plan.fresh_cgroup ? raw::Call(SYS_unshare, CLONE_NEWCGROUP) : 0;
 }
 
-// The agent has every signal blocked and none ignored, so an empty mask is all that is missing.
-long UnblockSignals(Child*) {
-  const uint64_t none = 0;
-  return raw::Call(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof(none));
+// The agent has every signal blocked and none ignored, so an empty mask is all that is missing. One
+// without a program gets it together with its wait.
+long UnblockSignals(Child* child) {
+  const uint64_t mask = child->waits() ? ~uint64_t{0} : 0;
+  return raw::Call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, sizeof(mask));
 }
 
 // All but 0-2 and the plan's: the rest belongs to the agent and other sessions.
@@ -178,6 +181,8 @@ long SetAllRlimits(Child* child) {
   return 0;
 }
 
+long DropBoundingSet(Child* child) { return child->waits() ? DropWholeBoundingSet() : 0; }
+
 bool MaySetGroups() {
   struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   struct __user_cap_data_struct data[2] = {};
@@ -266,7 +271,7 @@ long ChangeDirectory(Child* child) {
 
 // A filter may deny the report of a failing execve, so what can be known is found out before it.
 long CheckExecutable(Child* child) {
-  if (!child->orders.has_filters()) return 0;
+  if (child->waits() || !child->orders.has_filters()) return 0;
   return raw::Call(SYS_faccessat, AT_FDCWD, child->plan.path, 1 /* X_OK */);
 }
 
@@ -278,6 +283,11 @@ long InstallFilters(Child* child) {
   int32_t failed;
   const long rc = child->orders.InstallFilters(child->held.channel, &failed);
   if (rc < 0) Fail(child->held.channel, Stage::seccomp_install, rc, failed);
+  return 0;
+}
+
+long WaitInstead(Child* child) {
+  if (child->waits()) Wait(child->plan.title, child->plan.channel);
   return 0;
 }
 
@@ -310,6 +320,7 @@ constexpr Step kAfterProceed[] = {
     {Stage::nice, kOf<&ChildPlan::limits, SetNice>},
     {Stage::cpus, kOf<&ChildPlan::limits, SetCpus>},
     {Stage::umask, kOf<&ChildPlan::limits, SetUmask>},
+    {Stage::wait, DropBoundingSet},
     {Stage::groups, SetGroups},
     {Stage::gid, SetGid},
     {Stage::uid, SetUid},
@@ -322,6 +333,7 @@ constexpr Step kAfterProceed[] = {
     {Stage::execve, CheckExecutable},
     {Stage::seccomp_no_new_privs, FiltersNeedNoNewPrivs},
     {Stage::seccomp_install, InstallFilters},
+    {Stage::wait, WaitInstead},
     {Stage::execve, Exec},
 };
 

@@ -24,7 +24,8 @@ struct ChildPlan {
   const char* path = nullptr;
   char* const* argv = nullptr;
   char* const* envp = nullptr;
-  const char* cwd = nullptr;  // null: as it is
+  const char* cwd = nullptr;    // null: as it is
+  const char* title = nullptr;  // it waits under this one, and has no program; null: it has one
   const uint32_t* groups = nullptr;
   size_t group_count = 0;
   ChildLimits limits;

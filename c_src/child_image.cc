@@ -51,6 +51,7 @@ size_t ChildImageSize(const Plan& plan) {
   if (plan.path) size += plan.path->size() + 1;
   if (plan.env) size += StringsSize(*plan.env);
   if (plan.cwd) size += plan.cwd->size() + 1;
+  if (plan.title) size += plan.title->size() + 1;
   if (plan.groups) size += plan.groups->size() * sizeof(uint32_t);
   size += plan.fds.size() * sizeof(ChildFd);
   size += plan.limits.rlimits.size() * sizeof(Rlimit);
@@ -63,6 +64,11 @@ ChildPlan* CopyPlan(const Plan& plan, Region* region) {
   auto* child = new (region->TakeArray<ChildPlan>(1)) ChildPlan();
   child->argv = CopyStrings(plan.argv, region);
   child->path = plan.path ? region->Copy(*plan.path) : child->argv[0];
+  if (plan.title) {
+    child->title = region->Copy(*plan.title);
+    // It keeps no other directory busy.
+    child->cwd = "/";
+  }
   child->envp = plan.env ? CopyStrings(*plan.env, region) : environ;
   if (plan.cwd) child->cwd = region->Copy(*plan.cwd);
   if (plan.groups) {

@@ -21,6 +21,7 @@
 #include "proc_stat.h"
 #include "raw_syscall.h"
 #include "usage.h"
+#include "waiting.h"
 
 namespace linx {
 namespace {
@@ -90,11 +91,16 @@ void LaunchWorkload(Init* init, char* stack) {
 
 // The workload is dead and not yet reaped, so its stat still tells whether its end met it before or
 // after exec. It is read only where both are possible.
-void NoteEnd(Init* init, const siginfo_t& end, const struct rusage& use) {
+bool GotThere(const Init& init, const siginfo_t& end) {
+  if (init.plan.child.title != nullptr) return EndedWaiting(end.si_code, end.si_status);
+  if (end.si_code == CLD_EXITED && end.si_status != kNotReached) return true;
   ProcStat stat;
-  const int proc = init->plan.proc_fd;
-  init->execed = (end.si_code == CLD_EXITED && end.si_status != kNotReached) ||
-                 (ReadProcStat(proc, PidOf(proc, init->workload_pidfd), &stat) && stat.execed());
+  const int proc = init.plan.proc_fd;
+  return ReadProcStat(proc, PidOf(proc, init.workload_pidfd), &stat) && stat.execed();
+}
+
+void NoteEnd(Init* init, const siginfo_t& end, const struct rusage& use) {
+  init->execed = GotThere(*init, end);
   init->end = end;
   init->end_us = MonotonicUs();
   init->usage = UsageOf(use, end.si_code);

@@ -74,7 +74,7 @@ bool ExecSwitchesTime() {
 
 // A child that shares the agent's memory must not be parked in it, nor need a fork of its own.
 bool MaySpawnSharing(const Plan& plan) {
-  if (!kMayShareMemory || !plan.auto_proceed || plan.init) return false;
+  if (!kMayShareMemory || !plan.auto_proceed || plan.init || plan.waits()) return false;
   if (plan.surroundings.needs_own_memory()) return false;
   // In a fresh user namespace the child may make the time namespace; elsewhere clone is to say
   // whether it may.
@@ -88,7 +88,7 @@ InitPlan InitOf(const Plan& plan, const ChildPlan& child, int proc_fd) {
   init.proc_fd = proc_fd;
   init.linger = plan.orphan_policy.linger;
   init.share_memory = kMayShareMemory && plan.auto_proceed && plan.namespaces == 0 &&
-                      !plan.surroundings.needs_own_memory();
+                      !plan.waits() && !plan.surroundings.needs_own_memory();
   return init;
 }
 
@@ -124,6 +124,7 @@ Result<Launched> Launcher::Spawn(const Plan& plan, const LentFds& fds, int cgrou
   Result<Pair> channel = MakePair();
   if (!channel.ok()) return channel.error();
   Launched launched;
+  launched.waits = plan.waits();
   launched.channel = std::move(channel.value().ours);
   launched.lent[0] = std::move(channel.value().theirs);
   const Status made = MaySpawnSharing(plan) && cgroup < 0
@@ -262,6 +263,7 @@ Result<Launched> Launcher::Enter(const Plan& plan, const LentFds& fds, int targe
   image_.Wipe();
   if (pid < 0) return Error::Of(Stage::fork, static_cast<int>(-pid));
   Launched launched;
+  launched.waits = plan.waits();
   launched.direct = Launched::Direct::helper;
   launched.process = {MoveHigh(UniqueFd(pidfd)), static_cast<pid_t>(pid)};
   launched.channel = std::move(channel.value().ours);

@@ -29,6 +29,7 @@ struct Launched {
   std::array<UniqueFd, 2> lent;
   Region shared;  // a child that shares the agent's memory runs from it until `channel` ends
   const char* image = nullptr;  // of an init that can serve again: where it takes plans
+  bool waits = false;           // the workload has no program, see waiting.h
 };
 
 // What becomes the workload's fds, open for as long as the launch takes.

@@ -24,6 +24,8 @@ struct ProcStat {
 
   // PF_FORKNOEXEC: set by fork, cleared by exec, and still readable in a zombie.
   bool execed() const { return (flags & 0x40) == 0; }
+  // PF_EXITING: set before the kernel closes the fds of one that ends.
+  bool exiting() const { return (flags & 0x4) != 0; }
 };
 
 // False where `text` is not a stat line.

@@ -4,6 +4,7 @@
 
 #include "envelope.h"
 #include "path_names.h"
+#include "waiting.h"
 
 namespace linx {
 
@@ -142,6 +143,11 @@ bool ReadSyscallTimeout(TermReader& reader, Plan& plan) {
   return true;
 }
 
+bool ReadWait(TermReader& reader, Plan& plan) {
+  return ReadString(reader, &plan.title.emplace()) && !plan.title->empty() &&
+         plan.title->size() <= kMaxTitle;
+}
+
 // What the facility reads whose part of the plan it is.
 template <auto kPart, auto kRead>
 bool ReadPart(TermReader& reader, Plan& plan) {
@@ -201,6 +207,7 @@ constexpr KeyReader kReaders[] = {
      kExpectedCgroupControls},
     {Key::syscall_timeout, ReadSyscallTimeout, "{0..2147483647, 1..4095}"},
     {Key::fds, ReadFdsKey, kExpectedFds},
+    {Key::wait, ReadWait, "a title of 1..255 bytes without NUL"},
 };
 constexpr size_t kKeyCount = sizeof kReaders / sizeof *kReaders;
 
@@ -248,13 +255,26 @@ constexpr FreshOnly kFreshOnly[] = {
     {Key::time_offsets, Namespace::time}, {Key::root, Namespace::mount},
     {Key::mounts, Namespace::mount}};
 
+// What a program gets, and who waits without one does not.
+constexpr Key kProgramOnly[] = {Key::argv, Key::path, Key::env,    Key::stdio,
+                                Key::fds,  Key::cwd,  Key::seccomp};
+
+Status CheckProgram(const Plan& plan, const Keys& given) {
+  if (plan.waits()) {
+    for (const Key key : kProgramOnly) {
+      if (given.test(static_cast<size_t>(key))) return Malformed(key, "not together with wait");
+    }
+    return {};
+  }
+  if (!given.test(static_cast<size_t>(Key::argv))) return Malformed(Key::argv, "required");
+  if (plan.path || plan.argv[0][0] == '/') return {};
+  return Malformed(Key::argv, std::string("expected ") + kArgvExpected);
+}
+
 // What holds between keys.
 Status CheckGiven(Mode mode, const Plan& plan, const Keys& given) {
   const bool target = given.test(static_cast<size_t>(Key::target));
-  if (!given.test(static_cast<size_t>(Key::argv))) return Malformed(Key::argv, "required");
-  if (!plan.path && plan.argv[0][0] != '/') {
-    return Malformed(Key::argv, std::string("expected ") + kArgvExpected);
-  }
+  if (Status program = CheckProgram(plan, given); !program.ok()) return program;
   if (mode == Mode::enter && !target) return Malformed(Key::target, "required");
   if (plan.cgroup.target && (mode == Mode::spawn || plan.cgroup_controls.leaf())) {
     return Malformed(Key::cgroup, ":target is for enter, and has no controls of version 2");

@@ -48,7 +48,8 @@ struct SyscallTimeout {
 
 struct Plan {
   Mode mode = Mode::spawn;
-  std::vector<std::string> argv;                // never empty, argv[0] absolute if there is no path
+  std::vector<std::string> argv;                // argv[0] absolute if there is no path
+  std::optional<std::string> title;             // in place of argv: it waits, see waiting.h
   std::optional<std::string> path;              // of the program, absolute; none: argv[0]
   std::optional<std::vector<std::string>> env;  // none: the agent's environment
   bool all_namespaces = false;                  // enter: every one the target has
@@ -85,6 +86,7 @@ struct Plan {
            cgroup_controls.version1();
   }
   bool wants_leaf() const { return cgroup.wanted || cgroup_controls.leaf(); }
+  bool waits() const { return title.has_value(); }
   bool pty() const { return stdio[0].kind == StdioKind::pty; }
   bool links() const {
     return std::any_of(stdio.begin(), stdio.end(), [](const Stdio& s) { return s.shared(); }) ||

@@ -8,6 +8,7 @@
 
 #include "test_frames.h"
 #include "test_terms.h"
+#include "waiting.h"
 
 namespace linx {
 namespace {
@@ -446,6 +447,26 @@ TEST_CASE("argv begins with an absolute path and holds strings") {
     CheckMalformed(Read(Mode::spawn, Map({{Atom("argv"), argv}})), "argv");
   }
   CheckMalformed(Read(Mode::spawn, Map({})), "argv");
+}
+
+TEST_CASE("who waits has a title and nothing that a program gets") {
+  const auto wait = [](const std::string& title) { return Pair{Atom("wait"), Binary(title)}; };
+  const Result<Plan> plan = Read(Mode::spawn, Map({wait(std::string(kMaxTitle, 'x'))}));
+  REQUIRE(plan.ok());
+  CHECK(plan.value().waits());
+  CHECK(plan.value().title->size() == 255);
+  for (const std::string& title :
+       {std::string(), std::string(kMaxTitle + 1, 'x'), std::string("a\0b", 3)}) {
+    CheckMalformed(Read(Mode::spawn, Map({wait(title)})), "wait");
+  }
+  CheckMalformed(Read(Mode::spawn, Map({{Atom("wait"), Atom("true")}})), "wait");
+  CheckMalformed(Read(Mode::spawn, Map({Argv(), wait("x")})), "argv");
+  CheckMalformed(Read(Mode::spawn, Map({wait("x"), {Atom("path"), Binary("/x")}})), "path");
+  CheckMalformed(Read(Mode::spawn, Map({wait("x"), {Atom("env"), List({})}})), "env");
+  CheckMalformed(Read(Mode::spawn, Map({wait("x"), {Atom("stdio"), Atom("devnull")}})), "stdio");
+  CheckMalformed(Read(Mode::spawn, Map({wait("x"), {Atom("fds"), List({})}})), "fds");
+  CheckMalformed(Read(Mode::spawn, Map({wait("x"), {Atom("cwd"), Binary("/")}})), "cwd");
+  CheckMalformed(Read(Mode::spawn, Map({wait("x"), {Atom("seccomp"), List({})}})), "seccomp");
 }
 
 TEST_CASE("path is an absolute path, and argv may then begin with anything") {

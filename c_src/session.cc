@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include <signal.h>
+#include <sys/epoll.h>
 
 #include <cerrno>
 #include <utility>
@@ -94,14 +95,28 @@ void Session::Launch() {
     fds.stdio[i] = plan_.pty() ? streams_.terminal() : stdio_.workload(i);
   }
   for (const UniqueFd& fd : stdio_.others) fds.others.push_back(fd.get());
+  if (target_ && plan_.waits()) {
+    target_ = MoveHigh(std::move(target_));
+    Result<EventLoop::Watch> watch = context_.workload.loop.Add(
+        target_.get(), EPOLLIN, Handler::To<&Session::OnTargetGone>(this));
+    if (!watch.ok()) return Fail(watch.error());
+    target_watch_ = watch.Take();
+  }
   Launcher& launcher = context_.workload.launcher;
   Result<Launched> launched = plan_.mode == Mode::spawn
                                   ? launcher.Spawn(plan_, fds, tree_.cgroup())
                                   : launcher.Enter(plan_, fds, target_.get(), join_);
-  target_.Reset();
+  if (!target_watch_) target_.Reset();
   if (!launched.ok()) return Fail(launched.error());
   released_us_ = MonotonicUs();
   workload_.Start(launched.Take());
+}
+
+// It would be no use to anybody any more.
+void Session::OnTargetGone() {
+  target_watch_.Reset();
+  target_.Reset();
+  if (!end_) tree_.Kill();
 }
 
 void Session::OnSpawned(pid_t host_pid) {
@@ -269,6 +284,8 @@ void Session::Close() {
   context_.notices.ended.push_back(key_);
   timer_.Reset();
   streams_.Close();
+  target_watch_.Reset();
+  target_.Reset();
   listener_.reset();
   stdio_ = StdioFds();
   context_.links.Drop(key_);

@@ -119,6 +119,7 @@ class Session final : private WorkloadListener {
   template <typename OneCommand>
   void Stream(CommandName name, const OneCommand& command);
   void OnPaused();
+  void OnTargetGone();
   void Finish();
   void SayUsage();
   void AskPausing(CommandName what);
@@ -140,6 +141,7 @@ class Session final : private WorkloadListener {
   SessionOutcome outcome_ = SessionOutcome::reported;
   StdioFds stdio_;
   UniqueFd target_;
+  EventLoop::Watch target_watch_;  // of one that waits, and ends with its target
   uint64_t join_ = 0;
   Checkpoint checkpoint_;
   std::vector<std::string> orders_;  // the request's own, for the parked child

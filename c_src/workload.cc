@@ -13,6 +13,7 @@
 #include "proc_stat.h"
 #include "reports.h"
 #include "strays.h"
+#include "waiting.h"
 
 namespace linx {
 namespace {
@@ -53,6 +54,7 @@ void Workload::Start(Launched launched) {
   shared_ = std::move(launched.shared);
   lent_ = std::move(launched.lent);
   image_ = launched.image;
+  waits_ = launched.waits;
   Offspring process = std::move(launched.process);
   switch (launched.direct) {
     case Launched::Direct::workload:
@@ -238,12 +240,13 @@ void Workload::OnChannel() {
   if (Settle()) CheckExec();
 }
 
-// The channel's end alone is no proof of exec. A process that an init reaped meanwhile is not here
-// any more; then the init says how far it got.
+// The channel's end alone is no proof of exec, nor of a wait in its place. A process that an init
+// reaped meanwhile is not here any more; then the init says how far it got.
 void Workload::CheckExec() {
   if (running_ || failed_ || end_ || !workload_) return;
   ProcStat stat;
-  if (!ReadProcStat(context_.launcher.proc_fd(), host_pid_, &stat) || !stat.execed()) return;
+  if (!ReadProcStat(context_.launcher.proc_fd(), host_pid_, &stat)) return;
+  if (waits_ ? stat.exiting() : !stat.execed()) return;
   // Still not reaped after the look, so it was this process that was looked at.
   if (SendSignal(workload_.get(), 0) == 0) SayRunning();
 }
@@ -325,6 +328,14 @@ void Workload::Lose() {
   Kill();
 }
 
+// Of one that is dead and not yet reaped.
+bool Workload::GotThere(const siginfo_t& info) const {
+  if (waits_) return EndedWaiting(info.si_code, info.si_status);
+  if (info.si_code == CLD_EXITED && info.si_status != kNotReached) return true;
+  ProcStat stat;
+  return ReadProcStat(context_.launcher.proc_fd(), host_pid_, &stat) && stat.execed();
+}
+
 bool Workload::SettleWorkload() {
   if (end_) return true;
   siginfo_t info;
@@ -336,10 +347,7 @@ bool Workload::SettleWorkload() {
     end_ = End{End::Kind::unknown, 0, running_, MonotonicUs(), {}};
     return true;
   }
-  ProcStat stat;
-  const bool execed =
-      running_ || (info.si_code == CLD_EXITED && info.si_status != kNotReached) ||
-      (ReadProcStat(context_.launcher.proc_fd(), host_pid_, &stat) && stat.execed());
+  const bool execed = running_ || GotThere(info);
   end_ = EndOf(info.si_code, info.si_status, execed, MonotonicUs(), UsageOf(use, info.si_code));
   workload_watch_.Reset();
   WaitFor(workload_.get(), &info, 0);

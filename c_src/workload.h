@@ -3,6 +3,7 @@
 #ifndef LINX_WORKLOAD_H_
 #define LINX_WORKLOAD_H_
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <array>
@@ -21,7 +22,8 @@
 
 namespace linx {
 
-// How a workload ended. `execed` is false for one that a signal met before its exec.
+// How a workload ended. `execed` is false for one that a signal met before its exec, or before its
+// wait where it has no program.
 struct End {
   enum class Kind : uint8_t { exited, signaled, unknown };
   Kind kind = Kind::unknown;
@@ -107,6 +109,7 @@ class Workload {
   void Fail(const Error& error, int32_t element = 0);
   void FlushOrders();
   void CheckExec();
+  bool GotThere(const siginfo_t& info) const;
   void SayRunning();
   void Lose();
 
@@ -133,6 +136,7 @@ class Workload {
   std::optional<End> end_;
   bool started_ = false;
   bool has_init_ = false;
+  bool waits_ = false;
   bool lost_ = false;  // the helper or init died before it had seen to everything
   bool failed_ = false;
   bool running_ = false;

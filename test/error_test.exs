@@ -61,6 +61,8 @@ defmodule Linx.Process.ErrorTest do
           {2, :landlock, "leave out"},
           {22, :no_new_privs, "prctl"},
           {22, :seccomp_install, "filter"},
+          {22, :title, "CHECKPOINT_RESTORE"},
+          {38, :wait, "aarch64"},
           {19, :cgroup_open, "do without :cgroup"},
           {2, :cgroup_open, "make it first"},
           {13, :cgroup_mkdir, "delegated"},

@@ -336,6 +336,39 @@ defmodule Linx.Process.OptionsTest do
         do: assert(reason(timeout: timeout) == {:bad_timeout, timeout})
   end
 
+  test ":wait is a title in place of all that a program gets" do
+    {:ok, waits} = validate(wait: "bell", auto_proceed: true, uid: 5)
+    assert waits.request == %{wait: "bell", auto_proceed: true, uid: 5}
+    assert {:ok, _} = validate(wait: String.duplicate("x", 255), argv: nil)
+
+    for title <- ["", "a\0", String.duplicate("x", 256), :bell, 1],
+        do: assert({:error, {:bad_wait, ^title}} = validate(wait: title))
+
+    for {key, value} <- [argv: ["/x"], path: "/x", env: [], cwd: "/", stdio: :pty, log: :info] do
+      assert validate([{key, value}, wait: "bell"]) == {:error, {:not_with_wait, key}}
+      assert Reason.message({:not_with_wait, key}) =~ "option :#{key} does not go with :wait"
+    end
+
+    sandbox =
+      Linx.Sandbox.new() |> Linx.Sandbox.seccomp(<<6::little-16, 0, 0, 0x7FFF0000::little-32>>)
+
+    {:ok, waits} = validate(wait: "bell", sandbox: sandbox)
+    assert [:env, :cwd, :seccomp] -- Map.keys(waits.request) == [:env, :cwd, :seccomp]
+  end
+
+  test "who waits inherits ids and cgroups, but nothing that a program gets" do
+    {:ok, options} = Options.validate(:enter, wait: "bell")
+    target = %{uid: 7, cgroup: true, seccomp: ["f"], env: [], landlock: %{}, capabilities: %{}}
+    request = Options.inherit(options, target).request
+    assert request == %{wait: "bell", fail_closed: true, uid: 7, cgroup: :target}
+  end
+
+  test ":cgroup can be the target's for who enters" do
+    assert {:ok, options} = Options.validate(:enter, argv: ["/x"], cgroup: :target)
+    assert options.request.cgroup == :target
+    assert reason(cgroup: :target) == {:bad_cgroup, :target}
+  end
+
   test ":cgroup is names below the root of the hierarchy" do
     refute Map.has_key?(request(cgroup: false), :cgroup)
     for cgroup <- [true, "jobs", "a/b.c/d"], do: assert(request(cgroup: cgroup).cgroup == cgroup)

@@ -62,7 +62,7 @@ defmodule Linx.ProtocolTest do
       end
 
     assert keys |> Enum.concat() |> Enum.uniq() |> Enum.sort() ==
-             Enum.sort(Protocol.names().key -- [:target])
+             Enum.sort(Protocol.names().key -- [:target, :wait])
   end
 
   # Each part's keys.

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "test_frames.h"
+#include "waiting.h"
 
 namespace linx {
 namespace {
@@ -20,7 +21,12 @@ bool IsString(const std::string& bytes) { return bytes.find('\0') == bytes.npos;
 
 // What every plan promises.
 void CheckPlan(const Plan& plan) {
-  Require(!plan.argv.empty() && (plan.path ? *plan.path : plan.argv[0])[0] == '/');
+  if (plan.waits()) {
+    Require(plan.argv.empty() && IsString(*plan.title) && !plan.title->empty());
+    Require(plan.title->size() <= kMaxTitle && !plan.path && !plan.env);
+  } else {
+    Require(!plan.argv.empty() && (plan.path ? *plan.path : plan.argv[0])[0] == '/');
+  }
   Require(!plan.path || IsString(*plan.path));
   for (const std::string& argument : plan.argv) Require(IsString(argument));
   if (plan.env) {

@@ -327,6 +327,12 @@ defmodule Linx.Process.Error do
   defp advice(:open_file, :enxio), do: "Nobody reads this fifo: start its reader first."
   defp advice(:open_file, :eisdir), do: "This is a directory: name a file."
 
+  defp advice(:title, errno) when errno in [:einval, :eperm],
+    do: "A title takes a kernel with CONFIG_CHECKPOINT_RESTORE, and nothing that forbids prctl."
+
+  defp advice(:wait, :enosys),
+    do: "A process without a program waits on x86_64 and aarch64, with seccomp in the kernel."
+
   defp advice(_stage, errno) when errno in [:emfile, :enfile],
     do: "File descriptors have run out: raise the limit (ulimit -n) before the BEAM starts."
 

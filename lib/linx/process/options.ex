@@ -9,6 +9,10 @@ defmodule Linx.Process.Options do
 
     * `:argv` - list of binaries, required; the first is the absolute path of the program, or any
       name where `:path` is given
+    * `:wait` - in place of `:argv`, the title of a process that has no program: it waits under this name,
+      1 to 255 bytes of `ps` and of `pgrep -f`, until a signal ends it, and can do nothing else.
+      It has no capability, no file, no environment and a seccomp filter of its own, cannot be looked
+      into, and ends with the process that it has entered. `:path`, `:env`, `:cwd`, `:stdio`, `:fds` and `:log` do not go with it
     * `:path` - absolute path of the program, default the first of `:argv`
     * `:env` - map, list of pairs, or list of `"K=V"`; default the environment that the agent started
       with, which is the BEAM's
@@ -66,7 +70,7 @@ defmodule Linx.Process.Options do
     * `:cgroup` - `true` for a cgroup (version 2) of its own below the agent's, or the path of
       another one to make it below, from the root of the hierarchy; default `false`. It is gone when
       the end is told. It takes Linux 5.14, the right to make cgroups there, and about as long as the
-      spawn itself
+      spawn itself. Of `Linx.Process.enter/2` also `:target`: those that the target is in
 
     * `:inherit` - of `Linx.Process.enter/2` with a session as its target: boolean, whether that session's
       restrictions hold for the newcomer as far as no other option says otherwise, default `true`
@@ -74,7 +78,8 @@ defmodule Linx.Process.Options do
   ## How it ends
 
     * `:init` - boolean, put a process above the workload that sees to it that nothing survives;
-      default `true` unless `:pid` is among the fresh namespaces, where the kernel does that
+      default `true` unless `:pid` is among the fresh namespaces, where the kernel does that, and
+      unless it is to `:wait`, and starts nothing
     * `:orphan_policy` - `{:kill, grace}` in milliseconds or `:linger`, default `{:kill, 5000}`
     * `:kill` - number or name of the signal that a workload gets first when it has to end, default
       `:sigterm`
@@ -132,7 +137,7 @@ defmodule Linx.Process.Options do
                   [:linger, :owner, :tag, :log, :agent, :kill, :timeout, :told]
   defstruct @enforce_keys
 
-  @known [:argv, :path, :namespaces, :env, :stdio, :cwd, :no_new_privs, :orphan_policy] ++
+  @known [:argv, :wait, :path, :namespaces, :env, :stdio, :cwd, :no_new_privs, :orphan_policy] ++
            [:uid, :gid, :groups, :rlimits, :nice, :umask, :cpus] ++
            [:window, :drain, :active] ++
            [:owner, :linger, :auto_proceed, :init, :agent, :tag] ++
@@ -141,6 +146,10 @@ defmodule Linx.Process.Options do
   @bad Map.new(@known, &{&1, :"bad_#{&1}"})
 
   @default_policy {:kill, 5000}
+  # What a program gets, from the options and from a sandbox.
+  @not_with_wait [:argv, :path, :env, :cwd, :stdio, :fds, :log]
+  @programs_only [:env, :cwd, :seccomp]
+
   @sigterm 15
   @default_window 262_144
   @default_drain 1000
@@ -153,7 +162,8 @@ defmodule Linx.Process.Options do
   @spec validate(:spawn | :enter, term) :: {:ok, t} | {:error, Reason.t()}
   def validate(mode, options) do
     with :ok <- list(options),
-         {:ok, argv} <- argv(options),
+         {:ok, program} <- program(options),
+         waits? = Map.has_key?(program, :wait),
          {:ok, path} <- checked(options, :path, nil, &Values.absolute_path?/1),
          {:ok, named} <- converted(options, :namespaces, nil, &Values.namespaces/1),
          {:ok, sandbox} <- converted(options, :sandbox, %{}, &sandbox(&1, mode, named)),
@@ -181,12 +191,13 @@ defmodule Linx.Process.Options do
          {:ok, owner} <- checked(options, :owner, nil, &is_pid/1),
          {:ok, linger} <- checked(options, :linger, true, &is_boolean/1),
          {:ok, auto_proceed} <- checked(options, :auto_proceed, false, &is_boolean/1),
-         {:ok, init} <- checked(options, :init, init(mode, namespaces), &is_boolean/1),
+         {:ok, init} <-
+           checked(options, :init, not waits? and init(mode, namespaces), &is_boolean/1),
          {:ok, agent} <- checked(options, :agent, :shared, &Values.agent?/1),
          {:ok, kill} <- converted(options, :kill, @sigterm, &Values.kill/1),
          {:ok, timeout} <-
            checked(options, :timeout, time, &(&1 == :infinity or Values.timeout?(&1))),
-         {:ok, cgroup} <- checked(options, :cgroup, false, &Values.cgroup?/1),
+         {:ok, cgroup} <- checked(options, :cgroup, false, &Values.cgroup?(&1, mode)),
          {:ok, inherit} <- checked(options, :inherit, true, &is_boolean/1),
          {:ok, syscall_timeout} <-
            converted(options, :syscall_timeout, nil, &Values.syscall_timeout/1),
@@ -196,7 +207,8 @@ defmodule Linx.Process.Options do
          :ok <- output(log, streams, options) do
       request =
         sandbox
-        |> Map.put(:argv, argv)
+        |> Map.drop(if(waits?, do: @programs_only, else: []))
+        |> Map.merge(program)
         |> put(:path, path, nil)
         |> put(:namespaces, namespaces, nil)
         |> put(:env, env, nil)
@@ -239,8 +251,7 @@ defmodule Linx.Process.Options do
          kill: kill,
          timeout: timeout,
          agent: agent,
-         # `nil` says nothing.
-         told: if(inherit, do: for({key, value} <- options, value != nil, do: key), else: :all)
+         told: if(inherit, do: told(options, waits?), else: :all)
        }}
     end
   end
@@ -255,6 +266,12 @@ defmodule Linx.Process.Options do
   def inherit(options, target) do
     request = Confinement.inherit(options.request, options.told, target)
     %{options | request: request, confinement: Confinement.of(request, target)}
+  end
+
+  # `nil` says nothing. Who waits is confined as it is.
+  defp told(options, waits?) do
+    given = for {key, value} <- options, value != nil, do: key
+    if waits?, do: @programs_only ++ [:capabilities, :securebits, :landlock | given], else: given
   end
 
   # What the options name comes on top of what the sandbox asks for.
@@ -277,6 +294,22 @@ defmodule Linx.Process.Options do
   defp list(options) do
     if is_list(options) and not List.improper?(options), do: :ok, else: {:error, :argv_required}
   end
+
+  defp program(options) do
+    case fetch(options, :wait) do
+      none when none in [:error, {:ok, nil}] ->
+        with {:ok, argv} <- argv(options), do: {:ok, %{argv: argv}}
+
+      {:ok, title} ->
+        cond do
+          not Values.title?(title) -> {:error, {:bad_wait, title}}
+          key = Enum.find(@not_with_wait, &given?(options, &1)) -> {:error, {:not_with_wait, key}}
+          true -> {:ok, %{wait: title}}
+        end
+    end
+  end
+
+  defp given?(options, key), do: fetch(options, key) not in [:error, {:ok, nil}]
 
   defp argv(options) do
     case fetch(options, :argv) do

@@ -79,7 +79,7 @@ defmodule Linx.Sandbox.Limits do
   defp value(:nice, nice), do: good(nice, Limits.nice?(nice))
   defp value(:umask, mask), do: good(mask, Limits.umask?(mask))
   defp value(:time, ms), do: good(ms, Values.timeout?(ms))
-  defp value(:cgroup, parent), do: good(parent, Values.cgroup?(parent))
+  defp value(:cgroup, parent), do: good(parent, Values.cgroup?(parent, :spawn))
 
   defp value(:controls, list) do
     good(list, is_list(list) and not List.improper?(list) and Enum.all?(list, &control?/1))

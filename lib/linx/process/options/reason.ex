@@ -22,6 +22,8 @@ defmodule Linx.Process.Options.Reason do
           | {:bad_owner | :bad_linger | :bad_auto_proceed | :bad_init | :bad_agent, term}
           | {:bad_kill | :bad_timeout | :bad_cgroup | :bad_inherit, term}
           | {:bad_syscall_timeout, term}
+          | {:bad_wait, term}
+          | {:not_with_wait, option :: atom}
           | {:bad_sandbox, {what :: atom, term} | term}
           | {:unknown_option, term}
 
@@ -60,7 +62,9 @@ defmodule Linx.Process.Options.Reason do
     bad_inherit: {:inherit, "true or false"},
     bad_syscall_timeout:
       {:syscall_timeout, "milliseconds in 0..2147483647, or {milliseconds, errno}"},
-    bad_cgroup: {:cgroup, "true, false or a path such as \"jobs\", without . and .."}
+    bad_cgroup:
+      {:cgroup, "true, false or a path such as \"jobs\", without . and .., or :target to enter"},
+    bad_wait: {:wait, "a title of 1 to 255 bytes without NUL"}
   }
 
   @env ~s(a map, a list of pairs or a list of "K=V", all without NUL)
@@ -78,6 +82,9 @@ defmodule Linx.Process.Options.Reason do
   @spec message(t) :: String.t()
   def message(:argv_required),
     do: "option :argv is required: a list of strings, an absolute path first"
+
+  def message({:not_with_wait, key}),
+    do: "option #{inspect(key)} does not go with :wait: a process that waits has no program"
 
   def message({:bad_namespaces, {:not_a_list, value}}),
     do: invalid(:namespaces, value, @namespaces)

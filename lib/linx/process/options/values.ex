@@ -22,6 +22,7 @@ defmodule Linx.Process.Options.Values do
   @max_link 255
   @max_fds 64
   @max_fd 1023
+  @max_title 255
 
   @doc "A non-empty list of strings; the first is an absolute path if it is the program's."
   @spec argv(term, boolean) :: {:ok, [binary, ...]} | {:error, :argv_required | {:bad_argv, term}}
@@ -38,6 +39,10 @@ defmodule Linx.Process.Options.Values do
   @doc "An absolute path."
   @spec absolute_path?(term) :: boolean
   def absolute_path?(path), do: path?(path) and absolute?(path)
+
+  @doc "What a process without a program is called."
+  @spec title?(term) :: boolean
+  def title?(title), do: path?(title) and byte_size(title) <= @max_title
 
   @doc "A list of namespace names, each of them once in the answer."
   @spec namespaces(term) :: {:ok, [atom]} | {:error, {:bad_namespaces, term}}
@@ -158,13 +163,17 @@ defmodule Linx.Process.Options.Values do
   @spec timeout?(term) :: boolean
   def timeout?(timeout), do: is_integer(timeout) and timeout in 0..@max_grace
 
-  @doc "Whether there is to be a cgroup, or the one below which: names, with a slash between them."
-  @spec cgroup?(term) :: boolean
-  def cgroup?(path) when is_binary(path) do
+  @doc """
+  Whether there is to be a cgroup, or the one below which: names, with a slash between them. Who
+  enters may be in those of the target.
+  """
+  @spec cgroup?(term, :spawn | :enter) :: boolean
+  def cgroup?(path, _mode) when is_binary(path) do
     string?(path) and not Enum.any?(String.split(path, "/"), &(&1 in ["", ".", ".."]))
   end
 
-  def cgroup?(wanted), do: is_boolean(wanted)
+  def cgroup?(:target, mode), do: mode == :enter
+  def cgroup?(wanted, _mode), do: is_boolean(wanted)
 
   @doc "How long an undecided call waits, and the errno that it fails with then."
   @spec syscall_timeout(term) ::
