@@ -52,6 +52,7 @@ struct Report {
     ready,          // child: parked, or past the point where it would have parked
     init_launched,  // helper: the init exists; its pidfd comes with the message
     launched,       // init, helper: the workload exists; its pidfd comes with the message
+    forked,         // init: the workload has exited with 0, and the session goes on with the rest
     ended,          // init: the workload's end, sent when nothing of the session is left
     listening,      // child: its filter is in force; the listener comes with the message
   };
@@ -65,6 +66,12 @@ struct Report {
   uint32_t execed;     // ended: not 0 if the workload got as far as exec
   uint64_t ended_us;   // ended: how long ago the workload ended
   Usage usage;         // ended: the workload's, without its wall time
+};
+
+// Agent to an init whose session goes on without its workload: a signal for the init's children;
+// SIGKILL is for all of the session.
+struct InitOrder {
+  int32_t signal;
 };
 
 // Sends a record, with a file descriptor unless `fd` is negative; no heap, no errno. 0 or a

@@ -23,7 +23,9 @@ struct Pass {
   int proc_fd;
   pid_t self;
   const Spare* spare;
-  int killed = 0;
+  int number = SIGKILL;
+  int max_depth = kMaxDepth;
+  int signalled = 0;
 };
 
 void KillBelow(Pass* pass, pid_t parent, int parent_dir, int depth);
@@ -37,10 +39,10 @@ void KillOne(Pass* pass, pid_t pid, pid_t parent, int depth) {
   if (dir < 0) return;
   ProcStat stat;
   if (ReadProcStat(pass->proc_fd, pid, &stat) && (stat.ppid == parent || stat.ppid == pass->self)) {
-    if (raw::Call(SYS_pidfd_send_signal, dir, SIGKILL, nullptr, 0) == 0) ++pass->killed;
+    if (raw::Call(SYS_pidfd_send_signal, dir, pass->number, nullptr, 0) == 0) ++pass->signalled;
     // In uninterruptible sleep after a SIGKILL: perhaps frozen.
     if (stat.state == 'D') ThawFreezer(pass->proc_fd, pid);
-    if (depth < kMaxDepth) KillBelow(pass, pid, static_cast<int>(dir), depth + 1);
+    if (depth < pass->max_depth) KillBelow(pass, pid, static_cast<int>(dir), depth + 1);
   }
   raw::Call(SYS_close, dir);
 }
@@ -93,20 +95,26 @@ void KillBelow(Pass* pass, pid_t parent, int parent_dir, int depth) {
   raw::Call(SYS_close, tasks);
 }
 
-}  // namespace
-
-int KillDescendants(int proc_fd, const Spare& spare) {
+int Run(Pass pass) {
+  const int proc_fd = pass.proc_fd;
   const long self_dir = raw::Call(SYS_openat, proc_fd, "self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (self_dir < 0) return 0;
   // The caller's number in this proc, which may belong to an outer pid namespace.
   char number[12];
-  pid_t self = 0;
   const long n = raw::Call(SYS_readlinkat, proc_fd, "self", number, sizeof(number));
-  for (long i = 0; i < n; ++i) self = self * 10 + (number[i] - '0');
-  Pass pass{proc_fd, self, &spare};
-  KillBelow(&pass, self, static_cast<int>(self_dir), 0);
+  for (long i = 0; i < n; ++i) pass.self = pass.self * 10 + (number[i] - '0');
+  KillBelow(&pass, pass.self, static_cast<int>(self_dir), 0);
   raw::Call(SYS_close, self_dir);
-  return pass.killed;
+  return pass.signalled;
+}
+
+}  // namespace
+
+int KillDescendants(int proc_fd, const Spare& spare) { return Run({proc_fd, 0, &spare}); }
+
+void SignalChildren(int proc_fd, int number) {
+  const Spare nobody;
+  Run({proc_fd, 0, &nobody, number, 0});
 }
 
 void ThawFreezer(int proc_fd, pid_t pid) {

@@ -21,6 +21,9 @@ struct Spare {
 // under, or of the caller. Returns how many were signalled.
 int KillDescendants(int proc_fd, const Spare& spare);
 
+// Sends a signal to the children of the caller, found and opened likewise.
+void SignalChildren(int proc_fd, int number);
+
 // Writes THAWED where the process sits in a frozen cgroup v1 freezer, in which SIGKILL waits.
 // Needs the hierarchy mounted at /sys/fs/cgroup/freezer, where distributions put it.
 void ThawFreezer(int proc_fd, pid_t pid);

@@ -34,6 +34,7 @@ class Events {
   void Spawned(pid_t host_pid) { Status(Event::spawned, host_pid); }
   void Ready(pid_t ns_pid) { Status(Event::ready, ns_pid); }
   void Running() { Status(Event::running); }
+  void Forked() { Status(Event::forked); }
   void Paused() { Status(Event::paused); }
   void Resumed() { Status(Event::resumed); }
   void Exited(int code) { Status(Event::exited, code); }

@@ -91,6 +91,7 @@ TEST_CASE("an event has the bytes of its golden frame") {
       {"event_spawned", EventFrame({}, [](Events& e) { e.Spawned(4194303); })},
       {"event_ready", EventFrame({}, [](Events& e) { e.Ready(1); })},
       {"event_running", EventFrame({}, [](Events& e) { e.Running(); })},
+      {"event_forked", EventFrame({}, [](Events& e) { e.Forked(); })},
       {"event_exited", EventFrame({}, [](Events& e) { e.Exited(255); })},
       {"event_signaled", EventFrame({}, [](Events& e) { e.Signaled(9); })},
       {"event_aborted", EventFrame({}, [](Events& e) { e.Aborted(1); })},

@@ -39,6 +39,8 @@ struct Init {
   int workload_pidfd = -1;
   pid_t workload = 0;
   bool agent_gone = false;
+  bool killing = false;  // the agent said so
+  bool forked = false;   // the session goes on without its workload
   bool ended = false;
   siginfo_t end = {};
   uint64_t end_us = 0;
@@ -100,11 +102,16 @@ bool GotThere(const Init& init, const siginfo_t& end) {
 }
 
 void NoteEnd(Init* init, const siginfo_t& end, const struct rusage& use) {
-  init->execed = GotThere(*init, end);
+  init->execed = init->forked || GotThere(*init, end);
   init->end = end;
   init->end_us = MonotonicUs();
   init->usage = UsageOf(use, end.si_code);
   init->ended = true;
+}
+
+// Of a session that goes on without its workload the end is that of the last one.
+bool IsToBeTold(const Init& init, pid_t dead) {
+  return init.forked || (!init.ended && dead == init.workload);
 }
 
 // Reaps whatever has died. False when no child is left.
@@ -116,12 +123,28 @@ bool Reap(Init* init) {
     if (rc == -ECHILD) return false;
     if (rc < 0 || info.si_pid == 0) return true;
     const pid_t dead = info.si_pid;
-    if (!init->ended && dead == init->workload) NoteEnd(init, info, use);
+    if (IsToBeTold(*init, dead)) NoteEnd(init, info, use);
     raw::Call(SYS_waitid, P_PID, dead, &info, WEXITED | WNOHANG, nullptr);
   }
 }
 
-// Until a child dies or the agent's end closes, or `timeout` is over (null: no limit).
+// Once the workload is gone its signals are for those whom it left to the init.
+void TakeOrder(Init* init) {
+  InitOrder order;
+  int fd = -1;
+  const long n = ReceiveRecord(init->plan.channel, &order, sizeof(order), &fd, MSG_DONTWAIT);
+  if (n == -EAGAIN || n == -EINTR) return;
+  if (n != static_cast<long>(sizeof(order))) {
+    init->agent_gone = true;
+  } else if (order.signal == SIGKILL) {
+    init->killing = true;
+  } else {
+    SignalChildren(init->plan.proc_fd, order.signal);
+  }
+}
+
+// Until a child dies, the agent says something or its end closes, or `timeout` is over (null: no
+// limit).
 void Await(Init* init, const struct timespec* timeout) {
   struct pollfd fds[2] = {{init->signals, POLLIN, 0},
                           {init->agent_gone ? -1 : init->plan.channel, POLLIN, 0}};
@@ -131,8 +154,7 @@ void Await(Init* init, const struct timespec* timeout) {
     struct signalfd_siginfo info;
     raw::Call(SYS_read, init->signals, &info, sizeof(info));
   }
-  // The agent never writes here: readable means closed.
-  if (fds[1].revents != 0) init->agent_gone = true;
+  if (fds[1].revents != 0) TakeOrder(init);
 }
 
 // PID 1 reaches its whole namespace in one call, but cannot thaw.
@@ -172,14 +194,30 @@ const InitPlan* AwaitPlan(const InitPlan& last) {
   return plan;
 }
 
+// A daemon that goes to the background by itself, as its first process said by exiting with 0.
+void GoOnWithout(Init* init) {
+  init->forked = true;
+  Report report = {};
+  report.kind = Report::Kind::forked;
+  SendReport(init->plan.channel, report, -1);
+}
+
+// Until all that the session is about is dead, or is to be killed.
+void Await(Init* init) {
+  for (bool left = true; !init->ended || (init->forked && left);) {
+    if (init->killing || (init->agent_gone && !init->plan.linger)) return;
+    Await(init, nullptr);
+    left = Reap(init);
+    const bool exited = init->ended && init->end.si_code == CLD_EXITED && init->end.si_status == 0;
+    if (exited && left && init->plan.forking && !init->forked) GoOnWithout(init);
+  }
+}
+
 // One session, from the making of the workload to the word that nothing of it is left.
 void Serve(Init* init, char* stack) {
   LaunchWorkload(init, stack);
   KeepOwnFds(*init);
-  while (!init->ended && (!init->agent_gone || init->plan.linger)) {
-    Await(init, nullptr);
-    Reap(init);
-  }
+  Await(init);
   KillTheRest(init);
   raw::Call(SYS_close, init->workload_pidfd);
   // The next session is to find nothing of this one's.

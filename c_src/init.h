@@ -26,6 +26,7 @@ struct InitPlan {
   int proc_fd = -1;             // the host's /proc, which shows the init and its descendants
   bool pid_one = false;         // PID 1 of a fresh pid namespace
   bool linger = false;          // the workload may outlive the agent
+  bool forking = false;         // the session goes on with what a workload leaves that exits with 0
   bool share_memory = false;    // the workload shares the init's memory until it execs
   bool foreign_pids = false;    // the init counts pids otherwise than the agent does
   int cgroup = -1;              // the workload's, a directory of cgroup v2; -1: the init's own

@@ -87,6 +87,7 @@ InitPlan InitOf(const Plan& plan, const ChildPlan& child, int proc_fd) {
   init.child = child;
   init.proc_fd = proc_fd;
   init.linger = plan.orphan_policy.linger;
+  init.forking = plan.forking;
   init.share_memory = kMayShareMemory && plan.auto_proceed && plan.namespaces == 0 &&
                       !plan.waits() && !plan.surroundings.needs_own_memory();
   return init;

@@ -36,6 +36,7 @@ class MapProgram final : private WorkloadListener {
   void OnFailed(const Error& error, int32_t element) override;
   void OnListening(UniqueFd) override {}
   void OnRunning() override {}
+  void OnForked() override {}
   void OnEnd(const End& end) override;
 
   Status Launch(std::vector<std::string> argv, int directory);

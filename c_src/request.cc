@@ -93,6 +93,8 @@ bool ReadAutoProceed(TermReader& reader, Plan& plan) { return reader.ReadBool(&p
 
 bool ReadInit(TermReader& reader, Plan& plan) { return reader.ReadBool(&plan.init); }
 
+bool ReadForking(TermReader& reader, Plan& plan) { return reader.ReadBool(&plan.forking); }
+
 bool ReadUid(TermReader& reader, Plan& plan) { return ReadId(reader, &plan.uid.emplace()); }
 
 bool ReadGid(TermReader& reader, Plan& plan) { return ReadId(reader, &plan.gid.emplace()); }
@@ -208,6 +210,7 @@ constexpr KeyReader kReaders[] = {
     {Key::syscall_timeout, ReadSyscallTimeout, "{0..2147483647, 1..4095}"},
     {Key::fds, ReadFdsKey, kExpectedFds},
     {Key::wait, ReadWait, "a title of 1..255 bytes without NUL"},
+    {Key::forking, ReadForking, "a boolean"},
 };
 constexpr size_t kKeyCount = sizeof kReaders / sizeof *kReaders;
 
@@ -279,6 +282,7 @@ Status CheckGiven(Mode mode, const Plan& plan, const Keys& given) {
   if (plan.cgroup.target && (mode == Mode::spawn || plan.cgroup_controls.leaf())) {
     return Malformed(Key::cgroup, ":target is for enter, and has no controls of version 2");
   }
+  if (plan.forking && !plan.init) return Malformed(Key::forking, "only with init");
   // Skipping it would run on the host what was meant for the target's namespaces.
   if (mode == Mode::spawn && target) return Malformed(Key::target, "only enter has one");
   for (const auto& [key, ns] : kFreshOnly) {

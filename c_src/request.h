@@ -63,6 +63,8 @@ struct Plan {
   OrphanPolicy orphan_policy;
   bool auto_proceed = false;
   bool init = false;
+  bool forking =
+      false;  // the session goes on with what its first process leaves, if that exits with 0
   Limits limits;
   IdMaps id_maps;
   Surroundings surroundings;

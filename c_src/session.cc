@@ -233,6 +233,8 @@ void Session::OnRunning() {
   if (listener_) listener_->OnRunning();
 }
 
+void Session::OnForked() { events_.Forked(); }
+
 void Session::OnEnd(const End& end) {
   end_ = end;
   timer_.Reset();

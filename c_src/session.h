@@ -90,6 +90,7 @@ class Session final : private WorkloadListener {
   void OnFailed(const Error& error, int32_t element) override;
   void OnListening(UniqueFd listener) override;
   void OnRunning() override;
+  void OnForked() override;
   void OnEnd(const End& end) override;
 
   void Handle(const Proceed& proceed);

@@ -14,7 +14,7 @@ int SessionTree::AskPausing(CommandName what) {
 }
 
 int SessionTree::AskStats() {
-  if (workload_.host_pid() == 0) return EBUSY;
+  if (workload_.tree().pid == 0) return EBUSY;
   ++stats_asked_;
   if (!count_) {
     count_ = std::make_unique<TreeCount>(context_.loop, Handler::To<&SessionTree::OnCounted>(this));

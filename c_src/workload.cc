@@ -114,7 +114,17 @@ void Workload::FlushOrders() {
   channel_watch_.Want(orders_.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT);
 }
 
-bool Workload::Signal(int number) { return workload_ && SendSignal(workload_.get(), number) == 0; }
+void Workload::Signal(int number) {
+  if (workload_) SendSignal(workload_.get(), number);
+  if (forked_) number == SIGKILL ? Kill() : OrderInit(number);
+}
+
+// It does not serve again: what it leaves unread it would take for the next plan.
+void Workload::OrderInit(int number) {
+  image_ = nullptr;
+  const InitOrder order = {number};
+  SendRecord(control_.get(), &order, sizeof(order), -1, MSG_DONTWAIT);
+}
 
 bool Workload::IgnoresTerm() const {
   return workload_ && LosesSignal(context_.launcher.proc_fd(), host_pid_, SIGTERM);
@@ -125,6 +135,8 @@ void Workload::Kill() {
   killing_ = true;
   if (workload_) {
     SendSignal(workload_.get(), SIGKILL);
+  } else if (forked_ && control_) {
+    OrderInit(SIGKILL);
   } else {
     // Whatever they have made and not yet announced finds its channel shut and exits.
     shutdown(channel_.get(), SHUT_RDWR);
@@ -168,6 +180,18 @@ void Workload::SayRunning() {
   listener_->OnRunning();
 }
 
+// Its number may be another's soon.
+void Workload::GoOnWithout() {
+  DrainChannel();
+  SayRunning();
+  if (!running_) return;
+  forked_ = true;
+  workload_.Reset();
+  context_.launcher.Forget(std::exchange(host_pid_, 0));
+  listener_->OnForked();
+  if (killing_) Kill();
+}
+
 void Workload::Take(const Report& report, UniqueFd fd) {
   lent_ = {};
   switch (report.kind) {
@@ -183,6 +207,9 @@ void Workload::Take(const Report& report, UniqueFd fd) {
       break;
     case Report::Kind::launched:
       TakeWorkload(std::move(fd), report.pid);
+      break;
+    case Report::Kind::forked:
+      GoOnWithout();
       break;
     case Report::Kind::ended:
       end_ = EndOf(report.end_code, report.end_status, report.execed != 0,

@@ -43,6 +43,8 @@ class WorkloadListener {
   // The workload's filter is in force; the calls that it has notified come to `listener`.
   virtual void OnListening(UniqueFd listener) = 0;
   virtual void OnRunning() = 0;
+  // The workload has exited with 0, and what it left is the session from here on.
+  virtual void OnForked() = 0;
   // Everything of the session is dead and reaped; always the last call. The listener may delete the
   // Workload from it.
   virtual void OnEnd(const End& end) = 0;
@@ -71,8 +73,9 @@ class Workload {
   // Queues a record for the parked child, with an fd where it takes one; it is written as the
   // channel takes it.
   void Order(std::string record, UniqueFd passed = {});
-  // Signals the workload by its pidfd; false where there is none (any more).
-  bool Signal(int number);
+  // Signals the workload by its pidfd, or those whom it left to the init where the session goes on
+  // without it.
+  void Signal(int number);
   // SIGKILL to everything, again and again until it is dead: a frozen tree is thawed, an init that
   // does not answer is killed too.
   void Kill();
@@ -81,6 +84,7 @@ class Workload {
   bool started() const { return started_; }
   // The process that is the agent's child: the init, or the workload where there is none.
   pid_t outermost_pid() const { return has_init_ ? init_.pid : host_pid_; }
+  // 0 where there is none (any more).
   pid_t host_pid() const { return host_pid_; }
   // The top of all the processes that can be told to be the workload's.
   TreeRoot tree() const {
@@ -111,6 +115,8 @@ class Workload {
   void CheckExec();
   bool GotThere(const siginfo_t& info) const;
   void SayRunning();
+  void GoOnWithout();
+  void OrderInit(int number);
   void Lose();
 
   bool DismissInit();
@@ -140,6 +146,7 @@ class Workload {
   bool lost_ = false;  // the helper or init died before it had seen to everything
   bool failed_ = false;
   bool running_ = false;
+  bool forked_ = false;  // the session goes on without its workload
   bool killing_ = false;
   bool finished_ = false;
   int kill_ticks_ = 0;

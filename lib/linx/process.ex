@@ -24,6 +24,7 @@ defmodule Linx.Process do
   |---|---|
   | `{:linx_process, :ready, host_pid}` | it is parked at the checkpoint |
   | `{:linx_process, :running}` | exec succeeded |
+  | `{:linx_process, :forked}` | its first process has exited with 0, what it left is the session from here on (`forking: true`) |
   | `{:linx_process, :pty_out, binary}` | output of its PTY |
   | `{:linx_process, :stdout, binary}`, `:stderr` the same | output of a pipe |
   | `{:linx_process, :stdout, :eof}`, `:stderr` the same | the end of that pipe, once |

@@ -162,7 +162,7 @@ defmodule Linx.Protocol do
 
   @numbered_statuses [:spawned, :ready, :exited, :signaled, :aborted]
 
-  defp event(id, {:status, status} = event) when status in [:running, :paused, :resumed],
+  defp event(id, {:status, status} = event) when status in [:running, :forked, :paused, :resumed],
     do: {:ok, {id, event}}
 
   defp event(id, {:pty_out, bytes} = event) when is_binary(bytes), do: {:ok, {id, event}}

@@ -173,6 +173,8 @@ defmodule Linx.Process.Machine do
     {m, [{:tell, {:running}} | winsize ++ signals]}
   end
 
+  defp event(m, {:status, :forked}), do: {m, [{:tell, {:forked}}]}
+
   defp event(m, {:refused, code, name, _detail}) do
     with :error <- Questions.refused(m, code, name), :error <- Flow.refused(m, code, name) do
       {m, [{:tell, {:refused, code, name}}]}

@@ -80,6 +80,10 @@ defmodule Linx.Process.Options do
     * `:init` - boolean, put a process above the workload that sees to it that nothing survives;
       default `true` unless `:pid` is among the fresh namespaces, where the kernel does that, and
       unless it is to `:wait`, and starts nothing
+    * `:forking` - boolean, for a daemon that goes to the background by itself (systemd's `Type=forking`):
+      when its first process exits with 0 and leaves others, the session goes on with them. The owner gets
+      `{:linx_process, :forked}`, signals go to those of them that have no parent of their own any more, and the
+      end is that of the last one. A first process that fails ends the session as ever. Implies `:init`; default `false`
     * `:orphan_policy` - `{:kill, grace}` in milliseconds or `:linger`, default `{:kill, 5000}`
     * `:kill` - number or name of the signal that a workload gets first when it has to end, default
       `:sigterm`
@@ -141,7 +145,7 @@ defmodule Linx.Process.Options do
            [:uid, :gid, :groups, :rlimits, :nice, :umask, :cpus] ++
            [:window, :drain, :active] ++
            [:owner, :linger, :auto_proceed, :init, :agent, :tag] ++
-           [:kill, :timeout, :cgroup, :log, :sandbox, :inherit, :syscall_timeout, :fds]
+           [:kill, :timeout, :cgroup, :log, :sandbox, :inherit, :syscall_timeout, :fds, :forking]
 
   @bad Map.new(@known, &{&1, :"bad_#{&1}"})
 
@@ -191,8 +195,15 @@ defmodule Linx.Process.Options do
          {:ok, owner} <- checked(options, :owner, nil, &is_pid/1),
          {:ok, linger} <- checked(options, :linger, true, &is_boolean/1),
          {:ok, auto_proceed} <- checked(options, :auto_proceed, false, &is_boolean/1),
+         {:ok, forking} <- checked(options, :forking, false, &is_boolean/1),
          {:ok, init} <-
-           checked(options, :init, not waits? and init(mode, namespaces), &is_boolean/1),
+           checked(
+             options,
+             :init,
+             forking or (not waits? and init(mode, namespaces)),
+             &is_boolean/1
+           ),
+         :ok <- forked_below(forking, init),
          {:ok, agent} <- checked(options, :agent, :shared, &Values.agent?/1),
          {:ok, kill} <- converted(options, :kill, @sigterm, &Values.kill/1),
          {:ok, timeout} <-
@@ -221,6 +232,7 @@ defmodule Linx.Process.Options do
         # A workload less confined than was asked must not start.
         |> put(:fail_closed, not auto_proceed, false)
         |> put(:init, init, false)
+        |> put(:forking, forking, false)
         |> put(:uid, uid, nil)
         |> put(:gid, gid, nil)
         |> put(:groups, groups, nil)
@@ -280,6 +292,10 @@ defmodule Linx.Process.Options do
   end
 
   defp sandbox(other, _mode, _named), do: {:error, {:bad_sandbox, other}}
+
+  # Somebody has to hear of the last one's end.
+  defp forked_below(true, false), do: {:error, {:bad_forking, true}}
+  defp forked_below(_forking, _init), do: :ok
 
   defp stdio(nil), do: :inherit
   defp stdio(_log), do: [stdout: :pipe, stderr: :pipe]

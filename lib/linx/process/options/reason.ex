@@ -57,6 +57,7 @@ defmodule Linx.Process.Options.Reason do
     bad_auto_proceed: {:auto_proceed, "true or false"},
     bad_init: {:init, "true or false"},
     bad_agent: {:agent, ":shared, :dedicated or the pid of a session"},
+    bad_forking: {:forking, "true or false, and true not with init: false"},
     bad_kill: {:kill, "1..64 or a name such as :sigterm"},
     bad_timeout: {:timeout, "milliseconds in 0..4294967295 or :infinity"},
     bad_inherit: {:inherit, "true or false"},
