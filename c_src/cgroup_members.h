@@ -14,8 +14,8 @@ std::vector<pid_t> MembersOf(int directory);
 // Moves a process in. False where the kernel refuses: errno says why.
 bool AddMember(int directory, pid_t pid);
 
-// SIGKILL to those, for version 1, which has no cgroup.kill: a frozen cgroup is thawed first, and
-// no process is hit that is not in it. Returns how many there were; who forks meanwhile needs
+// SIGKILL to those, where there is no cgroup.kill: a frozen cgroup of version 1 is thawed first,
+// and no process is hit that is not in it. Returns how many there were; who forks meanwhile needs
 // another call.
 size_t KillMembers(int directory);
 

@@ -35,9 +35,12 @@ Result<Leaf> Leaf::Make(const std::string& path, std::string name, CgroupVersion
   leaf.parent_ = std::move(parent);
   leaf.directory_ = OpenDirectory(leaf.parent_.get(), leaf.name_);
   if (!leaf.directory_) return Error::Last(Stage::cgroup_open, leaf.path_);
+  if (version == CgroupVersion::one) return leaf;
   // Linux 5.14 and later.
-  if (version == CgroupVersion::two && faccessat(leaf.fd(), "cgroup.kill", F_OK, 0) < 0) {
-    return Error::Last(Stage::cgroup_open, leaf.path_ + "/cgroup.kill");
+  leaf.kills_all_ = faccessat(leaf.fd(), "cgroup.kill", F_OK, 0) == 0;
+  // What is no cgroup has neither.
+  if (!leaf.kills_all_ && !UniqueFd(openat(leaf.fd(), "cgroup.procs", O_RDONLY | O_CLOEXEC))) {
+    return Error::Last(Stage::cgroup_open, leaf.path_ + "/cgroup.procs");
   }
   return leaf;
 }
@@ -64,11 +67,13 @@ Status Leaf::Place(pid_t pid) const {
 }
 
 void Leaf::Kill() const {
-  if (version_ == CgroupVersion::one) {
-    KillMembers(fd());
-  } else {
+  if (kills_all_) {
     Write("cgroup.kill", "1");
+    return;
   }
+  // In version 2 who is frozen dies all the same, and forks no more.
+  if (version_ == CgroupVersion::two) Freeze(true);
+  KillMembers(fd());
 }
 
 void Leaf::Freeze(bool frozen) const {
@@ -79,9 +84,7 @@ void Leaf::Freeze(bool frozen) const {
   }
 }
 
-bool Leaf::populated() const {
-  return version_ == CgroupVersion::one ? !members().empty() : Has("populated 1");
-}
+bool Leaf::populated() const { return kills_all_ ? Has("populated 1") : !members().empty(); }
 
 // What one read gives: some thousands of pids.
 std::string Leaf::Read(const char* file) const {

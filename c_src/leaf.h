@@ -40,12 +40,13 @@ class Leaf {
 
   // Moves a process in. Errors: cgroup_procs.
   Status Place(pid_t pid) const;
-  // SIGKILL to all that is in it or below it, frozen or not. In version 1 to who was in it when
-  // that was looked up, but not to who is below it.
+  // Whether Kill reaches all that is in it or below it, frozen or not, and populated() tells of
+  // them: in version 2, since Linux 5.14. Otherwise it is those who were in it when that was looked
+  // up, but not who is below it.
+  bool kills_all() const { return kills_all_; }
   void Kill() const;
   // In version 1 only of use in the hierarchy of the freezer.
   void Freeze(bool frozen) const;
-  // Whether a process is in it or below it, in version 1 only in it.
   bool populated() const;
   // Whether all of these are frozen; version 2.
   bool frozen() const { return Has("frozen 1"); }
@@ -65,6 +66,7 @@ class Leaf {
   mutable UniqueFd events_;  // opened when it is needed first
   std::string name_, path_;
   CgroupVersion version_ = CgroupVersion::two;
+  bool kills_all_ = false;
 };
 
 }  // namespace linx

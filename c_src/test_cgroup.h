@@ -19,7 +19,7 @@ namespace linx::test {
 // Whether tests with cgroups can run; says why where they cannot.
 inline bool HasLeaves() {
   static const bool has = Leaves(*LeafParents::Create()).CanMake();
-  if (!has) MESSAGE("no cgroup v2 here in which this user may make cgroups (Linux 5.14)");
+  if (!has) MESSAGE("no cgroup v2 here in which this user may make cgroups");
   return has;
 }
 

@@ -5,7 +5,8 @@ defmodule Linx.Integration.SandboxOldKernelTest do
   import Linx.Test.Sandboxed
 
   alias Linx.Sandbox
-  alias Linx.Test.{OldKernel, Parked, RootFs}
+  alias Linx.Test.Chaos.Processes
+  alias Linx.Test.{FixtureProgram, OldKernel, Parked, RootFs}
 
   @dedicated [agent: :dedicated]
 
@@ -97,6 +98,23 @@ defmodule Linx.Integration.SandboxOldKernelTest do
       assert {:mount, :enosys, _} = failure(sandbox, @dedicated)
       sandbox = Sandbox.root(sandbox([:user]), RootFs.make(), idmap: true)
       assert {:root, :enosys, _} = failure(sandbox, @dedicated)
+    end
+  end
+
+  # Without the call that looks for cgroup.kill there seems to be none.
+  describe "before cgroup.kill," do
+    setup do
+      OldKernel.without(["faccessat", "faccessat2"])
+    end
+
+    @tag :cgroup2
+    test "a cgroup of its own holds what forks away all the same" do
+      token = Processes.token()
+      argv = [FixtureProgram.path("tree_hostile"), token, "stubborn", "daemon", "forker"]
+      {session, pid} = running([argv: argv, stdio: :devnull, cgroup: true] ++ @dedicated)
+      Processes.await(fn -> Processes.name(pid) == "tree_whole" end, fn -> "no tree" end)
+      assert {:ok, {:signaled, _}} = Linx.Process.stop(session, 0)
+      Processes.assert_none("stopped", [token])
     end
   end
 

@@ -69,7 +69,7 @@ defmodule Linx.Process.Options do
       default `{5000, :eperm}`
     * `:cgroup` - `true` for a cgroup (version 2) of its own below the agent's, or the path of
       another one to make it below, from the root of the hierarchy; default `false`. It is gone when
-      the end is told. It takes Linux 5.14, the right to make cgroups there, and about as long as the
+      the end is told. It takes Linux 5.8, the right to make cgroups there, and about as long as the
       spawn itself. Of `Linx.Process.enter/2` also `:target`: those that the target is in
 
     * `:inherit` - of `Linx.Process.enter/2` with a session as its target: boolean, whether that session's
