@@ -36,7 +36,7 @@ defmodule Linx.MixProject do
       links: %{},
       files:
         ~w(.formatter.exs CHANGELOG.md CMakeLists.txt LICENSE README.md mix.exs) ++
-          ~w(bin c_src docs examples lib)
+          ~w(bin c_src docs examples lib priv/linx_prefork.py)
     ]
   end
 end
