@@ -1,20 +1,49 @@
 #include "close_fds.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "proc_self.h"
 #include "raw_syscall.h"
 
 namespace linx {
 namespace {
 
-long CloseRange(unsigned first, unsigned last, unsigned flags = 0) {
-  const long rc = raw::Call(SYS_close_range, first, last, flags);
-  if (rc != -ENOSYS) return rc;
-  // Before 5.9: one by one.
+// Of one's own fds those in a range; `list` is the open directory of them. One that is closed while
+// they are listed does not make another be left out.
+long CloseListed(int list, unsigned first, unsigned last) {
+  alignas(8) char entries[2048];
+  long size;
+  while ((size = raw::Call(SYS_getdents64, list, entries, sizeof(entries))) > 0) {
+    for (long at = 0; at < size;) {
+      const auto* entry = reinterpret_cast<const struct dirent64*>(entries + at);
+      at += entry->d_reclen;
+      if (entry->d_name[0] == '.') continue;
+      unsigned fd = 0;
+      for (const char* digit = entry->d_name; *digit != '\0'; ++digit) {
+        fd = fd * 10 + static_cast<unsigned>(*digit - '0');
+      }
+      if (fd >= first && fd <= last && fd != static_cast<unsigned>(list)) {
+        raw::Call(SYS_close, fd);
+      }
+    }
+  }
+  return size;
+}
+
+// There may be a billion to try where they are not listed.
+long CloseOneByOne(unsigned first, unsigned last) {
+  const long list = OpenProcSelf("self/fd", O_RDONLY | O_DIRECTORY);
+  if (list >= 0) {
+    const long rc = CloseListed(static_cast<int>(list), first, last);
+    raw::Call(SYS_close, list);
+    if (rc == 0) return 0;
+  }
   struct rlimit limit = {};
   raw::Call(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit);
   const rlim_t end = std::min<rlim_t>(last, limit.rlim_cur);
@@ -22,7 +51,16 @@ long CloseRange(unsigned first, unsigned last, unsigned flags = 0) {
   return 0;
 }
 
+// Before Linux 5.9 there is no such call; filters that do not know it say EPERM.
+long CloseRange(unsigned first, unsigned last, unsigned flags = 0) {
+  const long rc = raw::Call(SYS_close_range, first, last, flags);
+  return rc == -ENOSYS || rc == -EPERM ? CloseOneByOne(first, last) : rc;
+}
+
 }  // namespace
+
+// An empty range is EINVAL, and closes nothing.
+bool ClosesRanges() { return raw::Call(SYS_close_range, ~0u, 0, 0) == -EINVAL; }
 
 long CloseAllBut(unsigned first, int* kept, size_t count) {
   std::sort(kept, kept + count);

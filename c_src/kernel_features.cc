@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "close_fds.h"
 #include "landlock.h"
 #include "raw_syscall.h"
 #include "sealed_self.h"
@@ -21,8 +22,7 @@ std::vector<Feature> Features(Leaves& leaves) {
   std::vector<Feature> features;
   if (raw::Call(SYS_clone3, nullptr, 0) != -ENOSYS) features.push_back(Feature::clone3);
   if (Knows(SYS_pidfd_open)) features.push_back(Feature::pidfd);
-  // A range that ends before it begins closes nothing.
-  if (raw::Call(SYS_close_range, ~0u, 0, 0) != -ENOSYS) features.push_back(Feature::close_range);
+  if (ClosesRanges()) features.push_back(Feature::close_range);
   // SECCOMP_GET_ACTION_AVAIL without an argument is EFAULT where seccomp filters are built in.
   if (raw::Call(SYS_seccomp, 2, 0, nullptr) == -EFAULT) features.push_back(Feature::seccomp);
   if (LandlockAbi() > 0) features.push_back(Feature::landlock);

@@ -14,6 +14,7 @@
 
 #include "child_image.h"
 #include "clone.h"
+#include "close_fds.h"
 #include "handover.h"
 #include "init.h"
 #include "private_heap.h"
@@ -100,8 +101,7 @@ Status Launcher::Open() {
   if (!proc_) return Error::Last(Stage::open_proc, "/proc");
   if (!image_.Ensure(kImageSize)) return Error::Last(Stage::memory);
   overflow_uid_ = ReadOverflowUid(proc_.get());
-  // An empty range is EINVAL, where there is such a call.
-  if (raw::Call(SYS_close_range, ~0u, 0, 0) != -ENOSYS) share_fds_ = CLONE_FILES;
+  if (ClosesRanges()) share_fds_ = CLONE_FILES;
   return {};
 }
 

@@ -3,8 +3,11 @@
 #define LINX_TEST_CHANNEL_H_
 
 #include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -94,6 +97,16 @@ inline std::string ReturnOn(long call, uint32_t action) {
                   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(call), 0, 1),
                   BPF_STMT(BPF_RET | BPF_K, action),
                   BPF_STMT(BPF_RET | BPF_K, 0x7fff0000U /* allow */)});
+}
+
+// From now on the call is one that this kernel does not have, or that a filter forbids.
+inline bool Refuse(long call, uint32_t code = ENOSYS) {
+  const std::string program = ReturnOn(call, SECCOMP_RET_ERRNO | code);
+  struct sock_fprog filter = {};
+  filter.len = static_cast<unsigned short>(program.size() / 8);
+  filter.filter = reinterpret_cast<struct sock_filter*>(const_cast<char*>(program.data()));
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0;
 }
 
 }  // namespace linx::test

@@ -2,12 +2,9 @@
 #ifndef LINX_TEST_MOUNTS_H_
 #define LINX_TEST_MOUNTS_H_
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/stat.h>
 
-#include <cerrno>
 #include <fstream>
 #include <functional>
 #include <string>
@@ -45,15 +42,6 @@ inline bool MapOwnIds(uid_t uid, gid_t gid) {
   return write("/proc/self/setgroups", "deny") &&
          write("/proc/self/uid_map", "0 " + std::to_string(uid) + " 1") &&
          write("/proc/self/gid_map", "0 " + std::to_string(gid) + " 1");
-}
-
-// From now on the call is one that this kernel does not have.
-inline bool Refuse(long call) {
-  const std::string program = ReturnOn(call, SECCOMP_RET_ERRNO | ENOSYS);
-  struct sock_fprog filter = {};
-  filter.len = static_cast<unsigned short>(program.size() / 8);
-  filter.filter = reinterpret_cast<struct sock_filter*>(const_cast<char*>(program.data()));
-  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0;
 }
 
 // What `look` answers in a process that has these mounts; `before` comes ahead of them. Above 100:

@@ -11,9 +11,9 @@ defmodule Linx.Doctor.Host do
   @enodev 19
 
   # clone3 and pidfd_open came with 5.3, waiting on a pidfd with 5.4; 5.8 joins all namespaces of a
-  # process at once, 5.9 closes fds by range.
+  # process at once, and tells mounts apart.
   @oldest {5, 4}
-  @recommended {5, 9}
+  @recommended {5, 8}
 
   @allow_calls "allow it (in a container: docker run --security-opt seccomp=unconfined)"
   @few 1_024
@@ -39,8 +39,8 @@ defmodule Linx.Doctor.Host do
     version = version(report.kernel)
 
     cond do
-      version < @oldest -> fail("kernel", report.kernel, "boot Linux 5.9 or newer")
-      version < @recommended -> warn("kernel", report.kernel, "boot Linux 5.9 or newer")
+      version < @oldest -> fail("kernel", report.kernel, "boot Linux 5.8 or newer")
+      version < @recommended -> warn("kernel", report.kernel, "boot Linux 5.8 or newer")
       true -> pass("kernel", report.kernel)
     end
   end
@@ -58,7 +58,7 @@ defmodule Linx.Doctor.Host do
         pass("clone3", "works")
 
       {_, true} ->
-        warn("clone3", "came with Linux 5.3", "boot Linux 5.9 or newer")
+        warn("clone3", "came with Linux 5.3", "boot Linux 5.8 or newer")
 
       {false, _} ->
         warn("clone3", "filtered: no time namespaces", @allow_calls)
@@ -72,7 +72,7 @@ defmodule Linx.Doctor.Host do
   defp pidfd(report) do
     case {Report.feature(report, :pidfd), version(report.kernel) < {5, 3}} do
       {true, _} -> pass("pidfd", "works")
-      {_, true} -> fail("pidfd", "came with Linux 5.3", "boot Linux 5.9 or newer")
+      {_, true} -> fail("pidfd", "came with Linux 5.3", "boot Linux 5.8 or newer")
       {false, _} -> fail("pidfd", "filtered", @allow_calls)
       {nil, _} -> warn("pidfd", "this kernel has it; not tried", Agent.fix(report))
     end

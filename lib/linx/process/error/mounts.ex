@@ -61,7 +61,7 @@ defmodule Linx.Process.Error.Mounts do
 
   def advice(stage, :eperm) when stage in [:mount, :root] do
     "It takes CAP_SYS_ADMIN, or :user among the namespaces. There a proc or sysfs can only be mounted if " <>
-      "the host's is not covered in part, as it is in most containers."
+      "the host's is not covered in part, as it is in most containers, and an overlay from Linux 5.11 on."
   end
 
   def advice(stage, :eacces) when stage in [:mount, :root] do
