@@ -4,14 +4,22 @@ defmodule Linx.Integration.PreforkScriptsTest do
   alias Linx.Test.WarmSuite
 
   @moduletag :user_namespaces
-  @moduletag timeout: 200_000
+  @moduletag timeout: 320_000
 
-  for module <- ~w(protocol_test malformed_test server_test),
-      name <- WarmSuite.tests(module) do
-    test name do
-      {said, code} = WarmSuite.run(unquote(name))
+  for module <- ~w(protocol_test malformed_test server_test interop_test),
+      class <- WarmSuite.classes(module) do
+    test class do
+      {said, code} = WarmSuite.run(unquote(class))
       assert code == 0, said
-      assert said =~ ~r/^OK$/m
+      assert said =~ ~r/^Ran [1-9]\d* tests? in .*\n\nOK$/m
     end
+  end
+
+  test "the example of a spelling checker" do
+    list = Path.join(tmp_dir(), "fruit")
+    File.write!(list, "#!/usr/bin/spell\napple\npear\n")
+    assert {"plum\n", 1} = Linx.cmd(WarmSuite.spell(), [list], input: "Apple, pear & plum.")
+    assert {"", 0} = Linx.cmd(WarmSuite.spell(), [list], input: "pear")
+    assert {"usage: " <> _, 2} = Linx.cmd(WarmSuite.spell(), [], stderr_to_stdout: true)
   end
 end

@@ -11,11 +11,15 @@ import time
 
 from processes import PATIENCE
 
+PYTHON = [sys.executable, "-W", "error", "warm.py"]
+
 
 class Server:
     """A warm program started as prefork-interp starts it, with all that belongs to the client."""
 
-    def __init__(self, test, *arguments, setting="v1,{seconds} {fds}", options=None):
+    def __init__(
+        self, test, *arguments, setting="v1,{seconds} {fds}", options=None, command=PYTHON
+    ):
         self.dir = test.dir
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(self.dir / "socket"))
@@ -37,7 +41,7 @@ class Server:
             "WARM_LOG": str(test.log),
         }
         self.start = subprocess.run(
-            [sys.executable, "-W", "error", "warm.py", *arguments],
+            [*command, *arguments],
             cwd=self.dir,
             env=environment,
             pass_fds=given,
