@@ -1,12 +1,12 @@
 #include "prefork_ident.h"
 
+#include <sha2.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include <cstdlib>
 
 #include "prefork_fatal.h"
-#include "sha256.h"
 
 namespace linx {
 namespace {
@@ -17,9 +17,10 @@ constexpr char kScheme[] = "linx-prefork 1";
 // Each thing with its kind and length ahead, so that no two lists of things read the same.
 class Fingerprint {
  public:
+  Fingerprint() { SHA256Init(&hash_); }
   void Add(char kind, const std::string& text) {
-    hash_.Add(kind + std::to_string(text.size()) + ':');
-    hash_.Add(text);
+    const std::string thing = kind + std::to_string(text.size()) + ':' + text;
+    SHA256Update(&hash_, reinterpret_cast<const uint8_t*>(thing.data()), thing.size());
   }
   void AddDirectory(char kind, const char* path) {
     struct stat found;
@@ -31,10 +32,14 @@ class Fingerprint {
     Add(value == nullptr ? 'e' : 'E', name);
     if (value != nullptr) Add('=', value);
   }
-  std::string Hex() { return hash_.Hex(); }
+  // In hexadecimal. Nothing can be added afterwards.
+  std::string Digest() {
+    char hex[SHA256_DIGEST_STRING_LENGTH];
+    return SHA256End(&hash_, hex);
+  }
 
  private:
-  Sha256 hash_;
+  SHA2_CTX hash_;
 };
 
 }  // namespace
@@ -57,7 +62,7 @@ std::string PreforkIdent(const PreforkOptions& options) {
       fingerprint.Add('G', shared.text);
     }
   }
-  return fingerprint.Hex();
+  return fingerprint.Digest();
 }
 
 }  // namespace linx

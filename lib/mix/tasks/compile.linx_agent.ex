@@ -14,8 +14,8 @@ defmodule Mix.Tasks.Compile.LinxAgent do
   `CXXFLAGS`, `LDFLAGS`) or the Erlang/OTP they are linked against changes, and when a binary in
   `priv/` is not the one that was built. Ninja is used where it is installed, otherwise make.
 
-  Needed: cmake, ninja or make, a C++17 compiler, and the headers of erl_interface, libseccomp and
-  libcap. Where one is missing the error names the package that has it.
+  Needed: cmake, ninja or make, a C++17 compiler, and the headers of erl_interface, libseccomp,
+  libcap and libmd. Where one is missing the error names the package that has it.
   """
 
   use Mix.Task.Compiler
