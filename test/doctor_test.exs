@@ -27,11 +27,13 @@ defmodule Linx.DoctorTest do
       unprivileged: @works,
       pty: :ok,
       filter: :ok,
+      notify: :ok,
       id_maps: :ok,
       hostname: :ok,
       loopback: :ok,
       time_offsets: :ok,
-      files: %{root: :ok, proc: :ok, dev: :ok, overlay: :ok},
+      files: %{root: :ok, proc: :ok, dev: :ok, overlay: :ok, idmap: :ok},
+      presets: %{strict: :ok, container: :ok, build: :ok},
       cgroup_limits: :ok,
       namespaces: @all,
       sysctls:
@@ -94,6 +96,8 @@ defmodule Linx.DoctorTest do
         unprivileged: Map.new(@all, &{&1, {:untried, "the agent is not built"}}),
         pty: {:untried, "the agent is not built"},
         filter: {:untried, "the agent is not built"},
+        notify: {:untried, "the agent is not built"},
+        presets: Map.new(Report.presets(), &{&1, {:untried, "the agent is not built"}}),
         id_maps: {:untried, "the agent is not built"},
         hostname: {:untried, "the agent is not built"},
         loopback: {:error, 1, :loopback},
@@ -146,10 +150,28 @@ defmodule Linx.DoctorTest do
           {:root, "root", 22, :pivot_root, "chroot"},
           {:proc, "proc with subset=pid", 1, :mount, "systempaths=unconfined"},
           {:overlay, "overlay", 19, :mount, "modprobe overlay"},
+          {:idmap, "id-mapped binds", 1, :mount, "as root"},
+          {:idmap, "id-mapped binds", 22, :mount, "overlay since Linux 5.19"},
+          {:idmap, "id-mapped binds", 38, :mount, "Linux 5.12"},
           {:dev, "dev", 2, :mount, "namespaces and capabilities"}
         ] do
       report = ordinary_user(files: %{works | what => {:error, errno, stage}})
       assert %{status: :warn, fix: fix} = check(report, name)
+      assert fix =~ words
+    end
+  end
+
+  test "presets: which part of one is in the way" do
+    for {preset, errno, stage, words} <- [
+          {:strict, 95, :landlock, "best_effort"},
+          {:strict, 1, :clone, "the namespaces above"},
+          {:container, 1, :mount, "root, proc and dev above"},
+          {:build, 22, :seccomp_install, "seccomp above"},
+          {:build, 1, :uid, "capabilities above"}
+        ] do
+      report = report(presets: %{report().presets | preset => {:error, errno, stage}})
+      assert %{status: :warn, found: found, fix: fix} = check(report, "preset #{preset}")
+      assert found =~ "in #{stage}"
       assert fix =~ words
     end
   end
@@ -316,6 +338,14 @@ defmodule Linx.DoctorTest do
                check(report(filter: {:error, 22, :seccomp_install}), "seccomp")
 
       assert found =~ "seccomp_install"
+    end
+
+    test "user notification: the kernel, or who has the filter already" do
+      for {errno, words} <- [{16, "outside of a container"}, {22, "Linux 5.8"}] do
+        report = report(notify: {:error, errno, :seccomp_install})
+        assert %{status: :warn, fix: fix} = check(report, "user notification")
+        assert fix =~ words
+      end
     end
 
     test "landlock: what the agent says, else the list of security modules" do

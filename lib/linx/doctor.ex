@@ -9,7 +9,8 @@ defmodule Linx.Doctor do
   `Linx.Doctor.Report`, however it was come by, and touches nothing.
   """
 
-  alias Linx.Doctor.{Agent, Check, Files, Host, Namespaces, Probe, Report, Sandbox, Surroundings}
+  alias Linx.Doctor.{Agent, Check, Files, Host, Namespaces, Presets, Probe, Report, Sandbox}
+  alias Linx.Doctor.Surroundings
 
   @doc """
   Looks at this machine, trying out what can be tried, and judges it.
@@ -27,7 +28,7 @@ defmodule Linx.Doctor do
       Namespaces.checks(report) ++
       Sandbox.checks(report) ++
       Surroundings.checks(report) ++
-      Files.checks(report) ++ Host.resource_checks(report)
+      Files.checks(report) ++ Presets.checks(report) ++ Host.resource_checks(report)
   end
 
   @doc """

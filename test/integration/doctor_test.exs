@@ -3,7 +3,7 @@ defmodule Linx.Integration.DoctorTest do
   use Linx.Case, async: false
 
   alias Linx.Doctor
-  alias Linx.Test.Leftovers
+  alias Linx.Test.{FixtureProgram, Leftovers}
 
   @root Path.expand("../..", __DIR__)
 
@@ -22,6 +22,7 @@ defmodule Linx.Integration.DoctorTest do
     "namespace pid",
     "user namespace limits",
     "seccomp",
+    "user notification",
     "landlock",
     "capabilities",
     "id maps",
@@ -32,6 +33,10 @@ defmodule Linx.Integration.DoctorTest do
     "proc with subset=pid",
     "dev",
     "overlay",
+    "id-mapped binds",
+    "preset strict",
+    "preset container",
+    "preset build",
     "pty",
     "cgroup v2",
     "cgroup v1",
@@ -66,7 +71,7 @@ defmodule Linx.Integration.DoctorTest do
     assert by_name["seccomp"].found =~ "a filter holds"
     assert by_name["pidfd"].status == :pass
 
-    for name <- ["host name", "loopback", "time offsets"],
+    for name <- ["host name", "loopback", "time offsets", "user notification"],
         do: assert({name, by_name[name].status} == {name, :pass})
 
     refute Enum.any?(checks, &(&1.found =~ "did not answer"))
@@ -97,6 +102,16 @@ defmodule Linx.Integration.DoctorTest do
     assert {output, 0} = doctor(["--json"])
     assert output =~ ~r/\A\{"able":true,"checks":\[\{.*\}\]\}\n\z/
     for name <- @names, do: assert(output =~ ~s("name":"#{name}"))
+  end
+
+  @tag :user_namespaces
+  test "what a kernel lacks is missing from the preset that needs it" do
+    mix = System.find_executable("mix")
+    args = ["lacks:landlock_create_ruleset", "--", mix, "linx.doctor"]
+    start = FixtureProgram.path("start_with")
+    assert {output, 0} = System.cmd(start, args, cd: @root, env: [{"MIX_ENV", "test"}])
+    assert output =~ ~r/^warn  preset strict +EOPNOTSUPP in landlock\. Fix: .*best_effort/m
+    assert output =~ ~r/^pass  preset build /m
   end
 
   # A user namespace of its own has limits of its own.

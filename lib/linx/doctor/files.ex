@@ -8,7 +8,13 @@ defmodule Linx.Doctor.Files do
 
   alias Linx.Doctor.{Agent, Check, Report}
 
-  @titles [root: "root", proc: "proc with subset=pid", dev: "dev", overlay: "overlay"]
+  @titles %{
+    root: "root",
+    proc: "proc with subset=pid",
+    dev: "dev",
+    overlay: "overlay",
+    idmap: "id-mapped binds"
+  }
 
   @eperm 1
   @enodev 19
@@ -17,7 +23,7 @@ defmodule Linx.Doctor.Files do
 
   @doc "The checks, in the order in which they are shown."
   @spec checks(Report.t()) :: [Check.t()]
-  def checks(report), do: for({what, title} <- @titles, do: judge(report, what, title))
+  def checks(report), do: for(what <- Report.files(), do: judge(report, what, @titles[what]))
 
   defp judge(report, what, title) do
     case Map.fetch!(report.files, what) do
@@ -30,6 +36,16 @@ defmodule Linx.Doctor.Files do
       {:error, errno, stage} = outcome ->
         warn(title, Report.words(outcome), fix(what, errno, stage))
     end
+  end
+
+  defp fix(:idmap, @enosys, :mount), do: "boot Linux 5.12 or newer"
+
+  defp fix(:idmap, @eperm, :mount),
+    do: "run the BEAM as root: it takes CAP_SYS_ADMIN where the file system was mounted"
+
+  defp fix(:idmap, @einval, :mount) do
+    "bind from a file system that can: most on disks can, overlay since Linux 5.19, tmpfs since 6.3; " <>
+      "here that of /usr was tried"
   end
 
   defp fix(_what, @enosys, _stage), do: "boot Linux 5.8 or newer, and allow its mount calls"

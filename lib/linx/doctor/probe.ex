@@ -7,7 +7,7 @@ defmodule Linx.Doctor.Probe do
   """
 
   alias Linx.Cgroup
-  alias Linx.Doctor.{Hierarchy, Report, Trial}
+  alias Linx.Doctor.{Hierarchy, Report, Trial, Whole}
   alias Linx.Sandbox.{Accounts, Ids}
 
   # The account that has no rights on any Linux: nobody.
@@ -36,11 +36,13 @@ defmodule Linx.Doctor.Probe do
       unprivileged: unprivileged(uid, agent, path),
       pty: try_with(agent, &Trial.pty/1),
       filter: try_with(agent, &Trial.filter/1),
+      notify: try_with(agent, &Trial.notify/1),
       id_maps: id_maps(uid, agent),
       hostname: in_fresh(uid, agent, :uts, %{hostname: "linx"}),
       loopback: in_fresh(uid, agent, :net, %{loopback: true}),
       time_offsets: in_fresh(uid, agent, :time, %{time_offsets: {0, 1_000_000_000}}),
-      files: files(uid, agent),
+      files: each(agent, Report.files(), &Whole.files(&1, uid)),
+      presets: each(agent, Report.presets(), &Whole.presets/1),
       cgroup_limits: try_with(agent, &Trial.request(&1, %{cgroup_controls: cgroup_limits()})),
       namespaces: namespaces(),
       sysctls: sysctls(),
@@ -66,33 +68,12 @@ defmodule Linx.Doctor.Probe do
   defp try_with({:ok, trial}, trial_of), do: trial_of.(trial)
   defp try_with({:error, reason}, _trial_of), do: {:untried, reason}
 
+  defp each({:ok, trial}, _whats, outcomes_of), do: outcomes_of.(trial)
+  defp each({:error, reason}, whats, _outcomes_of), do: Map.new(whats, &{&1, {:untried, reason}})
+
   defp in_fresh(uid, agent, namespace, keys) do
     namespaces = if uid == 0, do: [namespace], else: [:user, namespace]
     try_with(agent, &Trial.request(&1, Map.put(keys, :namespaces, namespaces)))
-  end
-
-  # With an id that is mapped: what nobody owns cannot be made.
-  defp files(uid, agent) do
-    %File.Stat{gid: gid} = File.stat!("/proc/self")
-    maps = %{uid_map: [{0, uid, 1}], gid_map: [{0, gid, 1}]}
-
-    {namespaces, keys} =
-      if uid == 0, do: {[:mount, :pid], %{}}, else: {[:user, :mount, :pid], maps}
-
-    keys = Map.merge(keys, %{namespaces: namespaces, root: %{kind: :host}})
-
-    for {what, mounts} <- file_systems(), into: %{} do
-      {what, try_with(agent, &Trial.request(&1, Map.put(keys, :mounts, mounts)))}
-    end
-  end
-
-  defp file_systems do
-    %{
-      root: [],
-      proc: [%{kind: :proc, target: "/proc", subset: :pid}],
-      dev: [%{kind: :dev, target: "/dev"}],
-      overlay: [%{kind: :overlay, target: "/tmp", lower: ["/etc", "/usr"]}]
-    }
   end
 
   defp cgroup_limits do

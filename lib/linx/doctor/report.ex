@@ -10,12 +10,14 @@ defmodule Linx.Doctor.Report do
     * `:library_version` - what the agent's version should be
     * `:privileged`, `:unprivileged` - outcome by namespace of starting a program in it, with the
       caller's own rights, and without any through a fresh user namespace
-    * `:pty`, `:filter` - outcome of starting a program on a PTY, under a seccomp filter
+    * `:pty`, `:filter`, `:notify` - outcome of starting a program on a PTY, under a seccomp filter, and
+      under one that asks about a system call
     * `:id_maps`, `:hostname`, `:loopback`, `:time_offsets` - outcome of starting a program with the
       caller's own rights and ranges of ids mapped, a host name, a loopback interface and clocks of
       its own
-    * `:files` - outcome by what of starting a program with a root of its own, and with a proc, dev
-      and overlay mounted in it
+    * `:files` - outcome by what of starting a program with a root of its own, and with a proc, dev,
+      overlay and id-mapped bind mounted in it
+    * `:presets` - outcome by preset of `Linx.Sandbox` of starting a program in it
     * `:cgroup_limits` - outcome of starting a program with its memory, processes and CPU limited
     * `:namespaces` - namespaces the kernel was built with
     * `:sysctls` - integer by path below `/proc/sys`; absent where the kernel has none
@@ -52,11 +54,13 @@ defmodule Linx.Doctor.Report do
           unprivileged: %{namespace => outcome},
           pty: outcome,
           filter: outcome,
+          notify: outcome,
           id_maps: outcome,
           hostname: outcome,
           loopback: outcome,
           time_offsets: outcome,
-          files: %{(:root | :proc | :dev | :overlay) => outcome},
+          files: %{file => outcome},
+          presets: %{preset => outcome},
           cgroup_limits: outcome,
           namespaces: [namespace],
           sysctls: %{String.t() => integer},
@@ -69,6 +73,8 @@ defmodule Linx.Doctor.Report do
         }
 
   @type limit :: non_neg_integer | :unlimited
+  @type file :: :root | :proc | :dev | :overlay | :idmap
+  @type preset :: :strict | :container | :build
 
   @enforce_keys [
     :kernel,
@@ -81,11 +87,13 @@ defmodule Linx.Doctor.Report do
     :unprivileged,
     :pty,
     :filter,
+    :notify,
     :id_maps,
     :hostname,
     :loopback,
     :time_offsets,
     :files,
+    :presets,
     :cgroup_limits,
     :namespaces,
     :sysctls,
@@ -98,11 +106,21 @@ defmodule Linx.Doctor.Report do
   ]
   defstruct @enforce_keys
 
+  @files [:root, :proc, :dev, :overlay, :idmap]
+  @presets [:strict, :container, :build]
   @namespaces [:user, :mount, :uts, :ipc, :cgroup, :net, :time, :pid]
 
   @doc "The eight namespaces by their names in Linx."
   @spec all_namespaces() :: [namespace, ...]
   def all_namespaces, do: @namespaces
+
+  @doc "What is tried of file systems."
+  @spec files() :: [file, ...]
+  def files, do: @files
+
+  @doc "The presets of `Linx.Sandbox` that confine."
+  @spec presets() :: [preset, ...]
+  def presets, do: @presets
 
   @doc """
   The kernel's short name of a namespace, as in `/proc/self/ns` and in sysctls.

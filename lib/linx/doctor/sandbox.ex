@@ -1,6 +1,7 @@
 defmodule Linx.Doctor.Sandbox do
   @moduledoc """
-  What `Linx.Doctor` concludes about restrictions: seccomp, landlock and capabilities.
+  What `Linx.Doctor` concludes about restrictions: seccomp and its user notification, landlock and
+  capabilities.
   """
 
   import Linx.Doctor.Check
@@ -9,12 +10,15 @@ defmodule Linx.Doctor.Sandbox do
   alias Linx.Doctor.{Agent, Check, Report}
   alias Linx.Landlock
 
+  @ebusy 16
+
   # What root needs for namespaces, id maps, another user, and the bounding set.
   @needed [:cap_sys_admin, :cap_setuid, :cap_setgid, :cap_setpcap, :cap_kill]
 
   @doc "The checks, in the order in which they are shown."
   @spec checks(Report.t()) :: [Check.t()]
-  def checks(report), do: [seccomp(report), landlock(report), capabilities(report)]
+  def checks(report),
+    do: [seccomp(report), notification(report), landlock(report), capabilities(report)]
 
   defp seccomp(%{seccomp_actions: []}),
     do:
@@ -33,6 +37,24 @@ defmodule Linx.Doctor.Sandbox do
 
   defp seccomp(%{filter: {:untried, reason}} = report),
     do: warn("seccomp", "this kernel has it; not tried: #{reason}", Agent.fix(report))
+
+  @notification "user notification"
+
+  defp notification(%{notify: :ok}), do: pass(@notification, "a system call waits for its answer")
+
+  defp notification(%{notify: {:untried, reason}} = report),
+    do: warn(@notification, "not tried: #{reason}", Agent.fix(report))
+
+  # A process can have one filter of this kind, and inherits it.
+  defp notification(%{notify: {:error, @ebusy, _stage} = outcome}) do
+    fix = "start the BEAM outside of a container whose runtime answers system calls itself"
+    warn(@notification, Report.words(outcome), fix)
+  end
+
+  defp notification(%{notify: outcome}) do
+    fix = "boot Linux 5.8 or newer, and allow seccomp(2)"
+    warn(@notification, Report.words(outcome), fix)
+  end
 
   defp landlock(%{landlock_abi: nil, lsms: nil} = report),
     do: warn("landlock", "cannot be seen without the agent", Agent.fix(report))

@@ -8,8 +8,9 @@ defmodule Mix.Tasks.Linx.Doctor do
       mix linx.doctor --json
 
   One line a check: `pass`; `warn`, where something optional is missing; `fail`, where Linx cannot do
-  its main job, an isolated shell; then what was found and what to change. Namespaces, PTYs and
-  seccomp are tried with short programs, as root also without any rights.
+  its main job, an isolated shell; then what was found and what to change. Namespaces, PTYs, filters, file
+  systems, limits and the presets of `Linx.Sandbox` are tried with short programs, namespaces as root
+  also without any rights.
 
     * `--json` - one JSON object instead: `{"able": boolean, "checks": [...]}`
 
