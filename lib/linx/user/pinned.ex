@@ -60,7 +60,7 @@ defmodule Linx.User.Pinned do
   end
 
   defp open_files(pinned, [], _mode) do
-    case check_alive(pinned) do
+    case check(pinned) do
       :ok -> {:ok, pinned}
       {:error, error} -> {pinned, error}
     end
@@ -86,7 +86,7 @@ defmodule Linx.User.Pinned do
   """
   @spec write(t, String.t(), binary) :: :ok | {:error, Error.t()}
   def write(%__MODULE__{} = pinned, name, text) do
-    with :ok <- check_alive(pinned) do
+    with :ok <- check(pinned) do
       case :file.write(Map.fetch!(pinned.files, name), text) do
         :ok -> :ok
         {:error, posix} -> failed(pinned.pid, name, :write, posix)
@@ -114,8 +114,12 @@ defmodule Linx.User.Pinned do
     end
   end
 
-  # A zombie has kept its number but is no process to give a map to.
-  defp check_alive(%__MODULE__{pid: pid, stat: stat}) do
+  @doc """
+  Whether it is still there: `:esrch` once it has ended, even where nobody has reaped it. A zombie has
+  kept its number but is no process to give a map to.
+  """
+  @spec check(t) :: :ok | {:error, Error.t()}
+  def check(%__MODULE__{pid: pid, stat: stat}) do
     case :file.pread(stat, 0, 4096) do
       {:ok, line} -> if ended?(line), do: failed(pid, "stat", :read, :esrch), else: :ok
       :eof -> failed(pid, "stat", :read, :esrch)
