@@ -39,6 +39,8 @@ requirements = [
    fn -> agent_offers?.(:cgroup2) end},
   {:cgroup_limits, "there are no cgroups in which this user may limit memory, processes and CPU",
    fn -> runs?.(sandbox: limits.(memory: "64m", pids: 8, cpu: 0.5, cpuset: [0])) end},
+  {:idmap, "this user or kernel cannot map the ids of a bind (see mix linx.doctor)",
+   fn -> runs?.(sandbox: Linx.Sandbox.bind(Linx.Sandbox.new(), "/usr", "/tmp", idmap: true)) end},
   {:cgroup1, "there is no cgroup v1 of devices in which this user may make cgroups",
    fn -> runs?.(sandbox: limits.(controls: [{:devices, "devices.allow", "a"}])) end}
 ]

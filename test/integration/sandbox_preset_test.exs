@@ -122,7 +122,7 @@ defmodule Linx.Integration.SandboxPresetTest do
       assert :cap_sys_admin not in isolation.capabilities.bounding
     end
 
-    @tag :root
+    @tag :idmap
     test "may have a user namespace, and its root's files be its own all the same" do
       root = RootFs.make()
 
