@@ -6,7 +6,7 @@ defmodule Linx.Integration.PreforkScriptsTest do
   @moduletag :user_namespaces
   @moduletag timeout: 320_000
 
-  for module <- ~w(protocol_test malformed_test server_test interop_test),
+  for module <- ~w(protocol_test malformed_test server_test interop_test guide_test),
       class <- WarmSuite.classes(module) do
     test class do
       {said, code} = WarmSuite.run(unquote(class))

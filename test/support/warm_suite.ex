@@ -10,6 +10,7 @@ defmodule Linx.Test.WarmSuite do
 
   @directory Path.expand("../prefork", __DIR__)
   @example Path.expand("../../examples/prefork", __DIR__)
+  @guides Path.expand("../../docs", __DIR__)
 
   @doc "The classes of tests in a file, as `unittest` takes them."
   @spec classes(String.t()) :: [String.t()]
@@ -46,6 +47,7 @@ defmodule Linx.Test.WarmSuite do
     |> Sandbox.bind(@directory, "/tmp/tests")
     |> Sandbox.bind(Application.app_dir(:linx, "priv"), "/tmp/priv")
     |> Sandbox.bind(Path.dirname(verbs()), "/tmp/built")
+    |> Sandbox.bind(@guides, "/tmp/docs")
   end
 
   defp environment(run_dir) do
@@ -55,6 +57,7 @@ defmodule Linx.Test.WarmSuite do
       {"PYTHONUNBUFFERED", nil},
       {"LINX_PRIV", "/tmp/priv"},
       {"LINX_VERBS", "/tmp/built/verbs"},
+      {"LINX_GUIDE", "/tmp/docs/prefork.md"},
       {"XDG_RUNTIME_DIR", run_dir}
     ]
   end
