@@ -17,6 +17,7 @@ defmodule Linx do
   |---|---|
   | `cmd/3`, `stream!/3`, `pipeline/2` | commands that run to their end, in place of `System.cmd/3` |
   | `Linx.Process` | sessions: options, messages, verbs, supervision. Start here |
+  | `Linx.Doorbell` | what a container may ask the host for |
   | `Linx.Log` | what programs write, as messages of `Logger` |
   | `Linx.User` | id maps of a user namespace |
   | `Linx.Capabilities` | what a workload may do as root, or not |
