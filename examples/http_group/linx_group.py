@@ -3,7 +3,7 @@
     group = linx_group.Group()
     group.links["log", 1].sendall(b"hello\n")
     group.channel.send(7, b"done")
-    frame = group.receive()        # None: the group is to end
+    frame = group.receive()  # None: the group is to end
 
 What LINX_GROUP and the frames look like is documented with the modules Linx.Group and Linx.Group.Frame.
 """
@@ -64,11 +64,15 @@ class Group:
                 setattr(self, key, value if key == "role" else int(value))
 
     def receive(self):
-        """The next frame that is not about links. A link that was made anew takes its place."""
-        while True:
-            frame = self.channel.receive()
-            if frame is None or frame.type != NEW_LINK:
-                return frame
-            role, number = frame.payload.decode().split("/")
-            os.dup2(frame.fd, self.links[role, int(number)].fileno())
-            os.close(frame.fd)
+        """The next frame, or None at the end. If it is about a link, that has been replaced."""
+        frame = self.channel.receive()
+        if frame is not None and frame.type == NEW_LINK:
+            self.replace(frame).close()
+        return frame
+
+    def replace(self, frame):
+        """Takes the new end of a link. The old one is the caller's: it may still hold bytes."""
+        role, number = frame.payload.decode().split("/")
+        old = self.links[role, int(number)]
+        self.links[role, int(number)] = socket.socket(fileno=frame.fd)
+        return old

@@ -65,7 +65,8 @@ defmodule Linx.Integration.GroupTest do
   defp role(options \\ []), do: Keyword.put_new(options, :argv, argv())
 
   defp start(roles, options \\ []) do
-    {:ok, group} = Group.start_link([roles: roles] ++ options)
+    # A busy machine may need long until a program reads its channel's end.
+    {:ok, group} = Group.start_link([roles: roles] ++ Keyword.put_new(options, :drain, @deadline))
     assert Group.await(group, @deadline) == :ok
     assert_receive {:linx_group, ^group, :running}, @deadline
 

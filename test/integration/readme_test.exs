@@ -20,7 +20,7 @@ defmodule Linx.Integration.ReadmeTest do
     end
   end
 
-  for guide <- ["docs/commands.md", "docs/sandbox.md", "docs/doorbells.md"] do
+  for guide <- ["docs/commands.md", "docs/doorbells.md", "docs/groups.md", "docs/sandbox.md"] do
     test "#{guide} runs as printed" do
       run_blocks(unquote(guide))
     end
