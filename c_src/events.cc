@@ -110,6 +110,18 @@ void Events::Used(const Usage& usage) {
   outbox_->EndFrame();
 }
 
+void Events::RunUsed(uint64_t wall_us, bool core_dumped) {
+  TermWriter term = Begin();
+  term.Tuple(2);
+  term.Atom(Event::usage);
+  {
+    MapWriter map(term);
+    map.Key(Field::core_dumped).Bool(core_dumped);
+    map.Key(Field::wall_us).Uint(wall_us);
+  }
+  outbox_->EndFrame();
+}
+
 void Events::Syscall(const SyscallCall& call) {
   TermWriter term = Begin();
   term.Tuple(2);

@@ -45,6 +45,8 @@ class Events {
   void Refused(int code, std::string_view name, std::string_view detail = {});
   void SeccompFilter(std::string_view bpf);
   void Used(const Usage& usage);
+  // What is known of a run that somebody else waited for.
+  void RunUsed(uint64_t wall_us, bool core_dumped);
   void Syscall(const SyscallCall& call);
   void Stats(const SessionStats& stats);
 

@@ -52,7 +52,7 @@ Result<Made> MakeListener(const Stdio& wanted) {
 }  // namespace
 
 Result<UniqueFd> Links::Claim(const Stdio& wanted, uint64_t owner) {
-  if (wanted.kind == StdioKind::connect) return Connect(wanted.path);
+  if (wanted.kind == StdioKind::connect) return Connect(wanted);
   const auto found = unclaimed_.find(wanted.path);
   if (found == unclaimed_.end()) return Make(wanted, owner);
   if (!SameEnd(found->second.end, wanted)) return Error::Of(Stage::link, EBUSY, wanted.path);
@@ -71,12 +71,13 @@ Result<UniqueFd> Links::Make(const Stdio& wanted, uint64_t owner) {
   return std::move(made.value().own);
 }
 
-Result<UniqueFd> Links::Connect(const std::string& name) const {
+Result<UniqueFd> Links::Connect(const Stdio& wanted) const {
+  const std::string& name = wanted.path;
   const auto found = unclaimed_.find(name);
   if (found == unclaimed_.end() || found->second.end.kind != StdioKind::connect) {
     return Error::Of(Stage::connect, ENOENT, name);
   }
-  Result<UniqueFd> connected = ConnectUnix(PathOf(found->second.fd.get()));
+  Result<UniqueFd> connected = ConnectUnix(PathOf(found->second.fd.get()), wanted.signed_by_peer);
   if (!connected.ok()) return Error::Of(Stage::connect, connected.error().code, name);
   return connected;
 }

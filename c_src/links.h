@@ -32,7 +32,7 @@ class Links {
     uint64_t owner;
   };
   Result<UniqueFd> Make(const Stdio& wanted, uint64_t owner);
-  Result<UniqueFd> Connect(const std::string& name) const;
+  Result<UniqueFd> Connect(const Stdio& wanted) const;
 
   std::map<std::string, Unclaimed> unclaimed_;
 };

@@ -108,6 +108,8 @@ void PreforkCall::HangUp() {
   if (phase_ == Phase::waiting) shutdown(socket_.get(), SHUT_WR);
 }
 
+void PreforkCall::Close() { shutdown(socket_.get(), SHUT_RDWR); }
+
 ssize_t PreforkCall::Read(void* bytes, size_t size) {
   struct iovec piece = {bytes, size};
   alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct ucred))] = {};

@@ -49,6 +49,8 @@ class PreforkCall {
   // The only request to end that there is: the script sends SIGINT to the run's processes, and its
   // status still comes. Before `waiting` it takes effect there.
   void HangUp();
+  // Both ways: the end follows, with an error.
+  void Close();
 
   Phase phase() const { return phase_; }
   int fd() const { return socket_.get(); }

@@ -34,9 +34,7 @@ bool ReadId(TermReader& reader, uint32_t* out) {
   return true;
 }
 
-bool ReadArgv(TermReader& reader, Plan& plan) {
-  return ReadStrings(reader, &plan.argv) && !plan.argv.empty();
-}
+bool ReadArgv(TermReader& reader, Plan& plan) { return ReadStrings(reader, &plan.argv); }
 
 bool ReadEnv(TermReader& reader, Plan& plan) {
   if (!ReadStrings(reader, &plan.env.emplace())) return false;
@@ -92,6 +90,11 @@ bool ReadOrphanPolicy(TermReader& reader, Plan& plan) {
 bool ReadAutoProceed(TermReader& reader, Plan& plan) { return reader.ReadBool(&plan.auto_proceed); }
 
 bool ReadInit(TermReader& reader, Plan& plan) { return reader.ReadBool(&plan.init); }
+
+bool ReadPreforkKey(TermReader& reader, Plan& plan) {
+  plan.prefork = true;
+  return ReadPrefork(reader, &plan.fds.emplace_back().directive);
+}
 
 bool ReadForking(TermReader& reader, Plan& plan) { return reader.ReadBool(&plan.forking); }
 
@@ -211,6 +214,7 @@ constexpr KeyReader kReaders[] = {
     {Key::fds, ReadFdsKey, kExpectedFds},
     {Key::wait, ReadWait, "a title of 1..255 bytes without NUL"},
     {Key::forking, ReadForking, "a boolean"},
+    {Key::prefork, ReadPreforkKey, kExpectedPrefork},
 };
 constexpr size_t kKeyCount = sizeof kReaders / sizeof *kReaders;
 
@@ -262,6 +266,20 @@ constexpr FreshOnly kFreshOnly[] = {
 constexpr Key kProgramOnly[] = {Key::argv, Key::path, Key::env,    Key::stdio,
                                 Key::fds,  Key::cwd,  Key::seccomp};
 
+// What a script that runs already can still be given.
+constexpr Key kRunHas[] = {Key::prefork,       Key::argv,     Key::env,          Key::stdio,
+                           Key::window,        Key::drain_ms, Key::auto_proceed, Key::fail_closed,
+                           Key::orphan_policy, Key::usage};
+
+Status CheckRun(const Plan& plan, Keys given) {
+  for (const Key key : kRunHas) given.reset(static_cast<size_t>(key));
+  for (size_t i = 0; i < given.size(); ++i) {
+    if (given.test(i)) return Malformed(static_cast<Key>(i), "not together with prefork");
+  }
+  if (!plan.orphan_policy.linger) return {};
+  return Malformed(Key::orphan_policy, "a run of a warm script ends with its agent");
+}
+
 Status CheckProgram(const Plan& plan, const Keys& given) {
   if (plan.waits()) {
     for (const Key key : kProgramOnly) {
@@ -269,7 +287,9 @@ Status CheckProgram(const Plan& plan, const Keys& given) {
     }
     return {};
   }
+  if (plan.prefork) return CheckRun(plan, given);
   if (!given.test(static_cast<size_t>(Key::argv))) return Malformed(Key::argv, "required");
+  if (plan.argv.empty()) return Malformed(Key::argv, std::string("expected ") + kArgvExpected);
   if (plan.path || plan.argv[0][0] == '/') return {};
   return Malformed(Key::argv, std::string("expected ") + kArgvExpected);
 }

@@ -63,8 +63,9 @@ struct Plan {
   OrphanPolicy orphan_policy;
   bool auto_proceed = false;
   bool init = false;
-  bool forking =
-      false;  // the session goes on with what its first process leaves, if that exits with 0
+  bool forking = false;  // goes on with what a first process leaves that exits with 0
+  bool prefork = false;  // fds[0] leads to the warm script whose run it is, with argv for
+                         // its arguments alone
   Limits limits;
   IdMaps id_maps;
   Surroundings surroundings;

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
@@ -16,6 +17,15 @@ namespace {
 constexpr uint32_t kConnectMs = 10;
 constexpr int kConnects = 500;
 constexpr size_t kMaxSignals = 1024;
+
+// Why a command means nothing where a warm script runs what the session is about.
+constexpr std::string_view kNotOfARun = "its processes are those of a warm script";
+
+std::vector<std::string> OwnEnvironment() {
+  std::vector<std::string> settings;
+  for (char** setting = environ; *setting != nullptr; ++setting) settings.emplace_back(*setting);
+  return settings;
+}
 
 SessionOutcome OutcomeOf(Stage stage) {
   switch (stage) {
@@ -71,9 +81,14 @@ Status Session::CheckConfinement() {
 
 void Session::OpenInputs() {
   Status opened = OpenStdio(plan_.stdio, &context_.links, key_, &stdio_);
-  if (opened.ok()) opened = OpenFds(plan_.fds, &context_.links, key_, &stdio_);
-  if (opened.ok()) return Launch();
-  if (opened.error().code != EAGAIN || --connects_left_ == 0) return Fail(opened.error());
+  const bool has_stdio = opened.ok();
+  if (has_stdio) opened = OpenFds(plan_.fds, &context_.links, key_, &stdio_);
+  if (opened.ok()) return plan_.prefork ? CallScript() : Launch();
+  if (opened.error().code != EAGAIN || --connects_left_ == 0) {
+    Error error = opened.error();
+    if (has_stdio && plan_.prefork) error.stage = Stage::prefork_connect;
+    return Fail(error);
+  }
   timer_ = context_.workload.loop.After(kConnectMs, Handler::To<&Session::OpenInputs>(this));
 }
 
@@ -112,6 +127,25 @@ void Session::Launch() {
   workload_.Start(launched.Take());
 }
 
+// A warm script runs it: there is nothing of ours to prepare, but it is let go as if there were.
+void Session::CallScript() {
+  held_ = true;
+  plan_.auto_proceed = false;
+  streams_.OpenPipes(&stdio_, plan_.window);
+  PreforkRunPlan run;
+  for (size_t i = 0; i < 3; ++i) {
+    const int fd = plan_.pty() ? streams_.terminal() : stdio_.workload(i);
+    run.numbers[i] = fd < 0 ? static_cast<int>(i) : fd;
+  }
+  run.socket = std::move(stdio_.others[0]);
+  run.stdio = std::exchange(stdio_, StdioFds());
+  run.settings = PreforkSettings(plan_.env ? *plan_.env : OwnEnvironment(), plan_.argv);
+  WorkloadListener* const self = this;
+  run_ = std::make_unique<PreforkRun>(context_.workload.loop, self, std::move(run));
+  const Status started = run_->Start();
+  if (!started.ok()) Fail(started.error());
+}
+
 // It would be no use to anybody any more.
 void Session::OnTargetGone() {
   target_watch_.Reset();
@@ -120,6 +154,7 @@ void Session::OnTargetGone() {
 }
 
 void Session::OnSpawned(pid_t host_pid) {
+  if (run_) run_pid_ = host_pid;
   state_ = SessionState::spawned;
   events_.Spawned(host_pid);
 }
@@ -177,7 +212,7 @@ void Session::LetGo() {
   if (!PassMounts()) return;
   held_ = false;
   for (std::string& order : std::exchange(orders_, {})) workload_.Order(std::move(order));
-  if (checkpoint_.passed()) workload_.Order(Checkpoint::ProceedRecord());
+  if (checkpoint_.passed()) PassProceed();
   Arrive();
 }
 
@@ -220,15 +255,14 @@ void Session::OnRunning() {
   // An abort that came too late for that: the workload ends as a running one that is killed.
   aborting_ = false;
   state_ = SessionState::running;
-  const pid_t outermost = workload_.outermost_pid();
+  const pid_t outermost = run_ ? 0 : workload_.outermost_pid();
   if (plan_.orphan_policy.linger && context_.spares.Add(outermost)) spare_ = outermost;
   events_.Running();
-  for (const int number : signals_) workload_.Signal(number);
-  signals_.clear();
+  for (const int number : std::exchange(signals_, {})) Send(number);
   const Status heard = streams_.Start();
   if (!heard.ok()) {
     error_ = heard.error();
-    return tree_.Kill();
+    return Kill();
   }
   if (listener_) listener_->OnRunning();
 }
@@ -248,6 +282,9 @@ void Session::OnTreeGone() {
 }
 
 void Session::SayUsage() {
+  if (run_ && end_ && end_->execed && plan_.usage.value_or(events_.in_envelope())) {
+    return events_.RunUsed(end_->at_us - released_us_, end_->core_dumped);
+  }
   if (!end_ || !end_->usage || !plan_.usage.value_or(events_.in_envelope())) return;
   end_->usage->wall_us = end_->at_us > released_us_ ? end_->at_us - released_us_ : 0;
   events_.Used(*end_->usage);
@@ -306,18 +343,32 @@ void Session::Refuse(int code, std::string_view name, std::string_view detail) {
 
 template <typename OneCommand>
 void Session::OrderChild(CommandName name, const OneCommand& command) {
+  if (run_ && name != CommandName::proceed) return Refuse(EOPNOTSUPP, Name(name), kNotOfARun);
   Checkpoint::Ordered ordered = checkpoint_.Take(command);
   if (const auto* refusal = std::get_if<Refusal>(&ordered)) {
     return Refuse(refusal->code, Name(name), refusal->detail);
   }
+  if (run_) return PassProceed();
   workload_.Order(std::get<std::string>(std::move(ordered)));
 }
+
+void Session::PassProceed() {
+  run_ ? run_->Proceed() : workload_.Order(Checkpoint::ProceedRecord());
+}
+
+void Session::Send(int number) {
+  if (!run_) return workload_.Signal(number);
+  const int code = run_->Signal(number);
+  if (code != 0) Refuse(code, Name(CommandName::signal), "a warm script can only be asked to end");
+}
+
+void Session::Kill() { run_ ? run_->Kill() : tree_.Kill(); }
 
 void Session::Handle(const Proceed& proceed) {
   if (checkpoint_.closed() && !checkpoint_.passed()) {
     checkpoint_.Pass();
     error_ = checkpoint_.closed();
-    return workload_.started() ? tree_.Kill() : Finish();
+    return started() ? Kill() : Finish();
   }
   if (state_ == SessionState::ready) {
     state_ = SessionState::proceeding;
@@ -329,13 +380,13 @@ void Session::Handle(const Proceed& proceed) {
 
 void Session::Handle(const Abort&) {
   if (state_ != SessionState::running) aborting_ = true;
-  if (!workload_.started()) return Finish();
-  if (!end_) tree_.Kill();
+  if (!started()) return Finish();
+  if (!end_) Kill();
 }
 
 void Session::Handle(const Signal& signal) {
   if (state_ == SessionState::running) {
-    workload_.Signal(signal.number);
+    Send(signal.number);
     if (signal.number == SIGTERM) tree_.Thaw();
   } else if (signals_.size() < kMaxSignals) {
     signals_.push_back(signal.number);
@@ -383,6 +434,7 @@ void Session::Handle(const SyscallAnswer& answer) {
 }
 
 void Session::AskPausing(CommandName what) {
+  if (run_) return Refuse(EOPNOTSUPP, Name(what), kNotOfARun);
   if (state_ != SessionState::running || end_) return Refuse(EBUSY, Name(what));
   if (const int code = tree_.AskPausing(what)) Refuse(code, Name(what));
 }
@@ -392,6 +444,7 @@ void Session::Handle(const Pause&) { AskPausing(CommandName::pause); }
 void Session::Handle(const Resume&) { AskPausing(CommandName::resume); }
 
 void Session::Handle(const Stats&) {
+  if (run_) return Refuse(EOPNOTSUPP, Name(CommandName::stats), kNotOfARun);
   const int code = end_ ? EBUSY : tree_.AskStats();
   if (code != 0) Refuse(code, Name(CommandName::stats));
 }
@@ -414,11 +467,11 @@ void Session::Orphan() {
     state_ = SessionState::ended;
     return context_.notices.ended.push_back(key_);
   }
-  if (workload_.IgnoresTerm()) return tree_.Kill();
-  workload_.Signal(SIGTERM);
+  if (workload_.IgnoresTerm()) return Kill();
+  Send(SIGTERM);
   tree_.Thaw();
-  timer_ = context_.workload.loop.After(plan_.orphan_policy.grace_ms,
-                                        Handler::To<&SessionTree::Kill>(&tree_));
+  timer_ =
+      context_.workload.loop.After(plan_.orphan_policy.grace_ms, Handler::To<&Session::Kill>(this));
 }
 
 }  // namespace linx

@@ -16,6 +16,7 @@
 #include "events.h"
 #include "id_mapping.h"
 #include "leaves.h"
+#include "prefork_run.h"
 #include "request.h"
 #include "session_tree.h"
 #include "spare_table.h"
@@ -80,7 +81,7 @@ class Session final : private WorkloadListener {
   bool ended() const { return state_ == SessionState::ended; }
   SessionOutcome outcome() const { return outcome_; }
   // 0 where there is none yet.
-  pid_t host_pid() const { return workload_.host_pid(); }
+  pid_t host_pid() const { return run_pid_ != 0 ? run_pid_ : workload_.host_pid(); }
   // The workload's, for other sessions to enter it; -1 where there is none.
   int workload_pidfd() const { return ended() ? -1 : workload_.pidfd(); }
 
@@ -114,9 +115,14 @@ class Session final : private WorkloadListener {
   Status CheckConfinement();
   void OpenInputs();
   void Launch();
+  void CallScript();
+  bool started() const { return run_ || workload_.started(); }
+  void Send(int number);
+  void Kill();
   void SayReady();
   template <typename OneCommand>
   void OrderChild(CommandName name, const OneCommand& command);
+  void PassProceed();
   template <typename OneCommand>
   void Stream(CommandName name, const OneCommand& command);
   void OnPaused();
@@ -150,6 +156,8 @@ class Session final : private WorkloadListener {
   EventLoop::Timer timer_;  // to connect again, or for the grace to be over
   int connects_left_;
   Workload workload_;
+  std::unique_ptr<PreforkRun> run_;  // in place of it
+  pid_t run_pid_ = 0;                // the monitor's
   SessionTree tree_;
   std::unique_ptr<SyscallListener> listener_;
   std::unique_ptr<IdMapping> mapping_;  // made when it is needed

@@ -15,13 +15,14 @@ using test::Flag;
 using test::IsAlive;
 using test::Shell;
 
-// A shell that leaves `daemon` in the background, in a session of its own, and exits.
+// A shell that leaves `daemon` in the background, in a session of its own, and exits. There stdin
+// would be the null device.
 std::string Daemon(const std::string& daemon, test::Pairs pairs = {}) {
   pairs.push_back(Flag("init"));
   pairs.push_back(Flag("forking"));
   pairs.push_back(Flag("auto_proceed"));
   pairs.emplace_back(Atom("stdio"), Atom("pipe"));
-  return Shell("setsid sh -c '" + daemon + "' & exit 0", pairs);
+  return Shell("exec 3<&0; setsid sh -c '" + daemon + "' <&3 3<&- & exit 0", pairs);
 }
 
 void AwaitForked(Beam& beam) {

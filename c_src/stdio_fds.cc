@@ -50,7 +50,7 @@ Result<UniqueFd> Open(const Stdio& wanted, Links* links, uint64_t owner) {
     case StdioKind::devnull:
       return OpenDevNull();
     case StdioKind::connect_unix:
-      return ConnectUnix(wanted.path);
+      return ConnectUnix(wanted.path, wanted.signed_by_peer);
     case StdioKind::file:
       return OpenFile(wanted.path, wanted.mode);
     case StdioKind::link:

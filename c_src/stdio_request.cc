@@ -125,6 +125,12 @@ bool ReadStdio(TermReader& reader, std::array<Stdio, 3>* stdio) {
   return true;
 }
 
+bool ReadPrefork(TermReader& reader, Stdio* prefork) {
+  prefork->signed_by_peer = true;
+  return reader.ReadTupleOf(2) && ReadPathDirective(reader, 2, prefork) &&
+         prefork->kind != StdioKind::listener;
+}
+
 bool ReadFds(TermReader& reader, std::vector<FdWish>* fds) {
   std::bitset<kLastFd + 1> given;
   return reader.ReadList([&](TermReader& element) {

@@ -29,6 +29,7 @@ struct Stdio {
   StdioKind kind = StdioKind::inherit;
   std::string path;                // connect_unix and file; the name of what sessions share
   FileMode mode = FileMode::read;  // file; a link's end, which is read or write
+  bool signed_by_peer = false;     // the socket tells which process writes to it
 
   // Whether it takes another session.
   bool shared() const { return kind >= StdioKind::link && kind <= StdioKind::connect; }
@@ -56,6 +57,10 @@ constexpr char kExpectedFds[] =
     "a list of at most 64 of {3..1023, directive}, each fd once, with a directive of :devnull, "
     "{:connect_unix, path}, {:file, path, :read | :write | :append}, {:pipe, name, :read | :write} "
     "or {:socketpair | :listener | :connect, name}";
+
+// Reads the value of the key `prefork`.
+bool ReadPrefork(TermReader& reader, Stdio* prefork);
+constexpr char kExpectedPrefork[] = "{:connect | :socketpair, name} or {:connect_unix, path}";
 
 // Bytes that C strings can carry.
 bool ReadString(TermReader& reader, std::string* out);

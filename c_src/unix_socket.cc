@@ -52,11 +52,16 @@ Result<PrivateListener> ListenIn(const PrivateDirectory& directory) {
 
 }  // namespace
 
-Result<UniqueFd> ConnectUnix(const std::string& path) {
+Result<UniqueFd> ConnectUnix(const std::string& path, bool signed_by_peer) {
   struct sockaddr_un address;
   if (!AddressOf(path, &address)) return Error::Of(Stage::connect_unix, ENAMETOOLONG, path);
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return Error::Last(Stage::connect_unix, path);
+  // Ahead of the connection, whose first bytes may be there as soon as it is.
+  const int on = 1;
+  if (signed_by_peer && setsockopt(fd.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0) {
+    return Error::Last(Stage::connect_unix, path);
+  }
   if (connect(fd.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof(address)) < 0) {
     return Error::Last(Stage::connect_unix, path);
   }

@@ -10,8 +10,9 @@
 namespace linx {
 
 // A stream that blocks, though connecting did not wait: EAGAIN says that the listener's backlog is
-// full. Stage connect_unix, the detail is the path.
-Result<UniqueFd> ConnectUnix(const std::string& path);
+// full. With `signed_by_peer` the kernel tells which process writes to it. Stage connect_unix, the
+// detail is the path.
+Result<UniqueFd> ConnectUnix(const std::string& path, bool signed_by_peer = false);
 
 struct PrivateListener {
   UniqueFd socket;   // listens, does not block

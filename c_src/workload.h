@@ -31,6 +31,7 @@ struct End {
   bool execed = false;
   uint64_t at_us = 0;          // by the agent's MonotonicUs
   std::optional<Usage> usage;  // without its wall time; none where nobody could wait for it
+  bool core_dumped = false;    // where there is no usage that says so
 };
 
 class WorkloadListener {

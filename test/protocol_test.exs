@@ -63,7 +63,7 @@ defmodule Linx.ProtocolTest do
       end
 
     assert keys |> Enum.concat() |> Enum.uniq() |> Enum.sort() ==
-             Enum.sort(Protocol.names().key -- [:target, :wait])
+             Enum.sort(Protocol.names().key -- [:target, :wait, :prefork])
   end
 
   # Each part's keys.

@@ -5,7 +5,8 @@ defmodule Linx.Integration.ForkingTest do
 
   # Leaves a daemon in a session of its own, which says its pid when it is ready.
   defp forked(daemon) do
-    argv = sh("setsid sh -c '#{daemon}' & exit 0")
+    # In the background a shell's stdin would be the null device.
+    argv = sh("exec 3<&0; setsid sh -c '#{daemon}' <&3 3<&- & exit 0")
     tag = make_ref()
     options = [forking: true, auto_proceed: true, stdio: :pipe, tag: tag]
     {:ok, session} = Linx.Process.spawn([argv: argv] ++ options)

@@ -129,6 +129,16 @@ defmodule Linx.Process.Error do
   defp advice(:link, :einval),
     do: "Names are shared by sessions of one agent, and a dedicated one has no other session."
 
+  defp advice(:prefork_status, _errno),
+    do:
+      "The warm script did not tell how the run ended. It may have run: look before it is tried again."
+
+  defp advice(:prefork_greeting, errno) when errno in [:eproto, :emsgsize],
+    do: "What answers there is no script that has called prefork's initialisation complete."
+
+  defp advice(stage, _errno) when stage in [:prefork_connect, :prefork_greeting, :prefork_send],
+    do: "The warm script is gone, or is being started anew. Nothing ran: try again."
+
   defp advice(:connect, :enoent) do
     "No session of this agent listens under this name (any more): start the listener first, and this " <>
       "one with agent: its session."

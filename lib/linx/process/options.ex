@@ -9,6 +9,10 @@ defmodule Linx.Process.Options do
 
     * `:argv` - list of binaries, required; the first is the absolute path of the program, or any
       name where `:path` is given
+    * `:prefork` - `{:connect, name}` or `{:socketpair, name}`, shared with a session by `:fds`, or `{:connect_unix,
+      host_path}`: what leads to a warm script, of which this is a run; `:argv` are its arguments then, without
+      a program. What confines a process, its directory and its fds above 2 are the script's; of signals
+      SIGKILL is what it says, and SIGINT, SIGTERM and SIGHUP are one request to end. `Linx.Prefork` is made of that
     * `:wait` - in place of `:argv`, the title of a process that has no program: it waits under this name,
       1 to 255 bytes of `ps` and of `pgrep -f`, until a signal ends it, and can do nothing else.
       It has no capability, no file, no environment and a seccomp filter of its own, cannot be looked
@@ -145,7 +149,8 @@ defmodule Linx.Process.Options do
            [:uid, :gid, :groups, :rlimits, :nice, :umask, :cpus] ++
            [:window, :drain, :active] ++
            [:owner, :linger, :auto_proceed, :init, :agent, :tag] ++
-           [:kill, :timeout, :cgroup, :log, :sandbox, :inherit, :syscall_timeout, :fds, :forking]
+           [:kill, :timeout, :cgroup, :log, :sandbox, :inherit, :syscall_timeout, :fds, :forking] ++
+           [:prefork]
 
   @bad Map.new(@known, &{&1, :"bad_#{&1}"})
 
@@ -153,6 +158,20 @@ defmodule Linx.Process.Options do
   # What a program gets, from the options and from a sandbox.
   @not_with_wait [:argv, :path, :env, :cwd, :stdio, :fds, :log]
   @programs_only [:env, :cwd, :seccomp]
+  # What a script that runs already can no longer be given.
+  @not_with_prefork [
+                      :wait,
+                      :path,
+                      :namespaces,
+                      :cwd,
+                      :no_new_privs,
+                      :uid,
+                      :gid,
+                      :groups,
+                      :rlimits
+                    ] ++
+                      [:nice, :umask, :cpus, :init, :cgroup, :sandbox, :syscall_timeout, :fds] ++
+                      [:forking]
 
   @sigterm 15
   @default_window 262_144
@@ -168,6 +187,7 @@ defmodule Linx.Process.Options do
     with :ok <- list(options),
          {:ok, program} <- program(options),
          waits? = Map.has_key?(program, :wait),
+         starts? = not waits? and not Map.has_key?(program, :prefork),
          {:ok, path} <- checked(options, :path, nil, &Values.absolute_path?/1),
          {:ok, named} <- converted(options, :namespaces, nil, &Values.namespaces/1),
          {:ok, sandbox} <- converted(options, :sandbox, %{}, &sandbox(&1, mode, named)),
@@ -200,7 +220,7 @@ defmodule Linx.Process.Options do
            checked(
              options,
              :init,
-             forking or (not waits? and init(mode, namespaces)),
+             forking or (starts? and init(mode, namespaces)),
              &is_boolean/1
            ),
          :ok <- forked_below(forking, init),
@@ -312,6 +332,31 @@ defmodule Linx.Process.Options do
   end
 
   defp program(options) do
+    case fetch(options, :prefork) do
+      none when none in [:error, {:ok, nil}] -> own_program(options)
+      {:ok, script} -> run_of(script, options)
+    end
+  end
+
+  defp run_of(script, options) do
+    {:ok, args} = with :error <- fetch(options, :argv), do: {:ok, []}
+
+    cond do
+      not Values.prefork?(script) ->
+        {:error, {:bad_prefork, script}}
+
+      not Values.arguments?(args) ->
+        {:error, {:bad_argv, args}}
+
+      key = Enum.find(@not_with_prefork, &given?(options, &1)) ->
+        {:error, {:not_with_prefork, key}}
+
+      true ->
+        {:ok, %{argv: args, prefork: script}}
+    end
+  end
+
+  defp own_program(options) do
     case fetch(options, :wait) do
       none when none in [:error, {:ok, nil}] ->
         with {:ok, argv} <- argv(options), do: {:ok, %{argv: argv}}

@@ -24,6 +24,8 @@ defmodule Linx.Process.Options.Reason do
           | {:bad_syscall_timeout, term}
           | {:bad_wait, term}
           | {:not_with_wait, option :: atom}
+          | {:bad_prefork, term}
+          | {:not_with_prefork, option :: atom}
           | {:bad_sandbox, {what :: atom, term} | term}
           | {:unknown_option, term}
 
@@ -65,7 +67,8 @@ defmodule Linx.Process.Options.Reason do
       {:syscall_timeout, "milliseconds in 0..2147483647, or {milliseconds, errno}"},
     bad_cgroup:
       {:cgroup, "true, false or a path such as \"jobs\", without . and .., or :target to enter"},
-    bad_wait: {:wait, "a title of 1 to 255 bytes without NUL"}
+    bad_wait: {:wait, "a title of 1 to 255 bytes without NUL"},
+    bad_prefork: {:prefork, "{:connect | :socketpair, name} or {:connect_unix, path}"}
   }
 
   @env ~s(a map, a list of pairs or a list of "K=V", all without NUL)
@@ -83,6 +86,9 @@ defmodule Linx.Process.Options.Reason do
   @spec message(t) :: String.t()
   def message(:argv_required),
     do: "option :argv is required: a list of strings, an absolute path first"
+
+  def message({:not_with_prefork, key}),
+    do: "option #{inspect(key)} does not go with :prefork: the script that runs it has its own"
 
   def message({:not_with_wait, key}),
     do: "option #{inspect(key)} does not go with :wait: a process that waits has no program"

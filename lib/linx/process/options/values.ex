@@ -140,6 +140,17 @@ defmodule Linx.Process.Options.Values do
   @spec agent?(term) :: boolean
   def agent?(agent), do: agent in [:shared, :dedicated] or is_pid(agent)
 
+  @doc "What leads to a warm script."
+  @spec prefork?(term) :: boolean
+  def prefork?({:connect_unix, path}), do: path?(path)
+  def prefork?({how, name}), do: how in [:connect, :socketpair] and name?(name)
+  def prefork?(_other), do: false
+
+  @doc "Arguments without a program."
+  @spec arguments?(term) :: boolean
+  def arguments?(args),
+    do: proper_list?(args) and Enum.all?(args, &(is_binary(&1) and string?(&1)))
+
   defp no_fd_twice?(each), do: Enum.uniq_by(each, &elem(&1, 0)) == each
 
   defp name?(name), do: path?(name) and byte_size(name) <= @max_link
