@@ -15,6 +15,21 @@ defmodule Linx.Integration.PreforkScriptsTest do
     end
   end
 
+  for {class, name} <- [{"PythonLogs", "verbs.py"}, {"CppLogs", "verbs"}] do
+    test "#{class} to syslog" do
+      path = Path.join(tmp_dir(), "log")
+      {:ok, socket} = :gen_udp.open(0, [:binary, ifaddr: {:local, path}])
+      File.chmod!(path, 0o666)
+      {said, 0} = WarmSuite.run("syslog_test.#{unquote(class)}", path)
+      assert said =~ ~r/^OK$/m
+      # Priority 14: of a user's process, informational.
+      assert_receive {:udp, ^socket, _, _, "<14>" <> line}
+      assert line =~ ~r/ (prefork )?#{unquote(name)}\[\d+\]: ending: no run for /
+      refute_received {:udp, _, _, _, _}
+      :gen_udp.close(socket)
+    end
+  end
+
   test "the example of a spelling checker" do
     list = Path.join(tmp_dir(), "fruit")
     File.write!(list, "#!/usr/bin/spell\napple\npear\n")

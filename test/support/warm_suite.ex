@@ -21,9 +21,13 @@ defmodule Linx.Test.WarmSuite do
         do: "#{module}.#{class}"
   end
 
-  @doc "Runs a class of tests; answers what it said, and its exit code."
-  @spec run(String.t()) :: {String.t(), term}
-  def run(class) do
+  @doc """
+  Runs a class of tests; answers what it said, and its exit code.
+
+  Given a socket's path, what the programs write to syslog(3) is sent there.
+  """
+  @spec run(String.t(), Path.t() | nil) :: {String.t(), term}
+  def run(class, syslog \\ nil) do
     {uid, 0} = Linx.cmd("id", ["-u"])
     # Debian's prefork-interp looks for this one, and takes it only if it is ours alone.
     run_dir = "/run/user/#{String.trim(uid)}"
@@ -32,7 +36,7 @@ defmodule Linx.Test.WarmSuite do
     python = ["/usr/bin/python3", "-W", "error", "-m", "unittest", "-v", class]
 
     Linx.cmd("/bin/sh", ["-c", script, run_dir | python],
-      sandbox: sandbox(),
+      sandbox: if(syslog, do: Sandbox.bind(sandbox(), syslog, "/dev/log"), else: sandbox()),
       init: true,
       cd: "/tmp",
       env: environment(run_dir),
