@@ -64,9 +64,11 @@ defmodule Linx.Doorbell do
 
   @type doorbell :: GenServer.server()
 
-  @type error :: Options.reason() | {:bad_target, term} | Error.t() | :no_process | term
+  @type error :: Options.reason() | {:bad_target, term} | Error.t() | {:not_armed, term} | atom
 
   @esrch 3
+  # Who is root in the container can stop a process that comes in, and who installs it has to hear of that.
+  @first_ms 30_000
   # A probe has nothing to tidy up.
   @grace 1000
 
@@ -87,7 +89,9 @@ defmodule Linx.Doorbell do
     * `:tag` - any term, marks the messages in place of the doorbell's pid
 
   Errors are `t:Linx.Doorbell.Options.reason/0`, `{:bad_target, term}`, `:not_ready` or `:no_process` of a
-  session, and `t:Linx.Process.Error.t/0` where the target cannot be entered or has ended.
+  session, `t:Linx.Process.Error.t/0` where the target cannot be entered or has ended, `{:not_armed, outcome}` where
+  somebody inside killed the probe, and `:timeout` where it has not got to wait after 30 seconds: the container is
+  frozen, or stops it.
   """
   @spec install(pid | pos_integer, keyword) :: {:ok, pid} | {:error, error}
   def install(target, opts) do
@@ -162,7 +166,7 @@ defmodule Linx.Doorbell do
     with {:ok, target} <- Target.open(target),
          state = %{state | target: target, ids: ids(options, target), owner_monitor: monitor},
          {:ok, state} <- arm(state),
-         {:ok, host_pid, state} <- await_first(state) do
+         {:ok, host_pid, state} <- await_first(state, now() + @first_ms) do
       {:noreply, state} = step({:waits, host_pid}, state)
       {:ok, state}
     else
@@ -179,7 +183,7 @@ defmodule Linx.Doorbell do
     do: for(key <- [:uid, :gid], id = Map.get(options, key), do: {key, id})
 
   # Who installs it hears of a failure by the answer.
-  defp await_first(%{probe: {session, tag}, owner_monitor: owner} = state) do
+  defp await_first(%{probe: {session, tag}, owner_monitor: owner} = state, deadline) do
     receive do
       {:DOWN, ^owner, :process, _, _} ->
         close_probe(state)
@@ -190,10 +194,14 @@ defmodule Linx.Doorbell do
 
       message when elem(message, 0) == :linx_process and elem(message, 1) == tag ->
         case probe(message, state) do
-          {nil, state} -> await_first(state)
+          {nil, state} -> await_first(state, deadline)
           {{:waits, host_pid}, state} -> {:ok, host_pid, state}
           {input, state} -> failed(input, close_probe(state))
         end
+    after
+      max(deadline - now(), 0) ->
+        close_probe(state)
+        {:error, :timeout}
     end
   end
 

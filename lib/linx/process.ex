@@ -23,7 +23,7 @@ defmodule Linx.Process do
   | message | meaning |
   |---|---|
   | `{:linx_process, :ready, host_pid}` | it is parked at the checkpoint |
-  | `{:linx_process, :running}` | exec succeeded |
+  | `{:linx_process, :running}` | exec succeeded, or it waits (`:wait`) |
   | `{:linx_process, :forked}` | its first process has exited with 0, what it left is the session from here on (`forking: true`) |
   | `{:linx_process, :pty_out, binary}` | output of its PTY |
   | `{:linx_process, :stdout, binary}`, `:stderr` the same | output of a pipe |
@@ -134,7 +134,7 @@ defmodule Linx.Process do
   @doc """
   Starts a program in a new process, and in new namespaces if asked.
 
-  `:argv` is required, a list of binaries with the absolute path of the program first; what else there is
+  `:argv` is required, a list of binaries with the absolute path of the program first, or `:wait` in its place; what else there is
   to ask for, such as `:namespaces`, `:stdio`, `:timeout` and `:sandbox`, is in `Linx.Process.Options`.
 
   Errors are `t:Linx.Process.Options.Reason.t/0` for a bad option, `{:missing_binary, path}` where the

@@ -2,7 +2,7 @@ defmodule Linx.Integration.DoorbellTest do
   use Linx.Case
 
   alias Linx.{Doorbell, Sandbox}
-  alias Linx.Test.{FixtureProgram, Hostile.Memory, Parked}
+  alias Linx.Test.{FixtureProgram, Hostile.Memory, Hostile.Stranger, Parked}
 
   @moduletag :user_namespaces
 
@@ -284,6 +284,18 @@ defmodule Linx.Integration.DoorbellTest do
       assert {:ok, %{rings: 0, status: :armed}} = Doorbell.info(bell)
     end
 
+    @tag :root
+    test "takes a few pages" do
+      container = container()
+      bells = for n <- 1..20, do: install(container, title: "#{@title}-#{n}")
+
+      for {_bell, probe} <- bells do
+        rollup = File.read!("/proc/#{probe}/smaps_rollup")
+        [_, kb] = Regex.run(~r/^Private_Dirty: +(\d+) kB$/m, rollup)
+        assert String.to_integer(kb) <= 16
+      end
+    end
+
     test "shows nothing of the host's cgroups where root may move it" do
       container = container()
       {_bell, _probe} = install(container)
@@ -393,6 +405,45 @@ defmodule Linx.Integration.DoorbellTest do
           assert_gone(probe)
           assert Doorbell.info(bell) == {:error, :no_doorbell}
         end
+      end
+    end
+
+    @tag :root
+    test "is never another process that has got its pid" do
+      {port, host_pid} = foreign()
+      test = self()
+
+      {bell, probe} =
+        install(host_pid,
+          on_ring: fn ->
+            send(test, {:acting, self()})
+            receive do: (:done -> :ok)
+          end
+        )
+
+      {_, 0} = System.cmd("kill", ["-HUP", "#{probe}"])
+      assert_receive {:acting, action}, @ms
+      Port.close(port)
+      stranger = Stranger.take(host_pid)
+      send(action, :done)
+      assert told(bell) == :rung
+      assert told(bell) == {:action, {:ok, :ok}}
+      assert told(bell) == {:gone, :target_ended}
+      assert Stranger.fate(stranger) == "untouched"
+    end
+
+    test "that is a sandbox by a preset rings where that lets it signal" do
+      for {preset, code} <- [container: 0, build: 0, strict: 1] do
+        sandbox = Sandbox.new(preset)
+        own = [argv: ["/bin/sleep", "1000"], sandbox: sandbox, stdio: :devnull]
+        tag = make_ref()
+        own = [orphan_policy: {:kill, 0}, auto_proceed: true, tag: tag] ++ own
+        {:ok, container} = Linx.Process.spawn(own)
+        assert_receive {:linx_process, ^tag, :running}, @ms
+        {bell, _probe} = install(container)
+        assert {preset, ring(container)} == {preset, {"", code}}
+        if code == 0, do: assert(told(bell) == :rung)
+        assert Doorbell.remove(bell) == :ok
       end
     end
 

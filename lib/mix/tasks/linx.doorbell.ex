@@ -75,6 +75,7 @@ defmodule Mix.Tasks.Linx.Doorbell do
   defp explain({:bad_target, target}),
     do: "invalid option --target: #{inspect(target)}, expected 1..2147483647"
 
+  defp explain(:timeout), do: "the probe did not get as far as to wait: is the target frozen?"
   defp explain({:not_armed, outcome}), do: "the probe ended at once: #{inspect(outcome)}"
 
   defp explain(other), do: other
