@@ -1,9 +1,13 @@
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <utility>
@@ -138,19 +142,57 @@ int SetAttributes(scmp_filter_ctx filter) {
   return rc;
 }
 
-Result<std::string> Export(scmp_filter_ctx filter) {
+// No architecture has as many calls.
+constexpr int kMaxNumber = 1023;
+// What is no call of the native architecture: those of x32 begin here, and -1 is far above.
+constexpr uint32_t kBeyond = 0x40000000;
+
+// Of the calls that libseccomp knows the one with the highest number.
+int NewestCall() {
+  int number = kMaxNumber;
+  for (; number >= 0; --number) {
+    char* name = seccomp_syscall_resolve_num_arch(seccomp_arch_native(), number);
+    std::free(name);
+    if (name != nullptr) break;
+  }
+  return number;
+}
+
+// What is to be put ahead of a filter that makes calls fail unless it knows them: a call that is
+// newer than libseccomp fails as where there is no such call, at which programs turn to an older
+// one. Container runtimes do the same.
+std::string NewerCallsFail() {
+  static const auto newest = static_cast<uint32_t>(NewestCall());
+  const sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, seccomp_arch_native(), 0, 4),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, newest, 0, 2),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, kBeyond, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, SCMP_ACT_ERRNO(ENOSYS)),
+  };
+  return std::string(reinterpret_cast<const char*>(program), sizeof(program));
+}
+
+bool MakesFail(SeccompAction action) {
+  return (action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO;
+}
+
+Result<std::string> Export(scmp_filter_ctx filter, std::string head) {
   UniqueFd file(memfd_create("linx_filter", MFD_CLOEXEC));
   if (!file) return Error::Last(Stage::seccomp_install);
   if (const int rc = seccomp_export_bpf(filter, file.get()); rc != 0) return Failed(rc);
   struct stat info;
   if (fstat(file.get(), &info) != 0) return Error::Last(Stage::seccomp_install);
-  if (static_cast<size_t>(info.st_size) > kMaxFilterInstructions * kFilterInstructionBytes) {
+  const auto size = static_cast<size_t>(info.st_size);
+  if (head.size() + size > kMaxFilterInstructions * kFilterInstructionBytes) {
     return Failed(E2BIG, "more than 4096 instructions");
   }
-  std::string bpf(static_cast<size_t>(info.st_size), '\0');
-  const ssize_t n = pread(file.get(), bpf.data(), bpf.size(), 0);
+  std::string bpf = std::move(head);
+  bpf.resize(bpf.size() + size);
+  const ssize_t n = pread(file.get(), bpf.data() + bpf.size() - size, size, 0);
   if (n < 0) return Error::Last(Stage::seccomp_install);
-  if (static_cast<size_t>(n) != bpf.size()) return Failed(EIO);
+  if (static_cast<size_t>(n) != size) return Failed(EIO);
   return bpf;
 }
 
@@ -170,7 +212,7 @@ Result<std::string> CompileSeccomp(const SeccompRules& rules) {
       if (Status status = Add(filter.get(), number, *rule); !status.ok()) return status.error();
     }
   }
-  return Export(filter.get());
+  return Export(filter.get(), MakesFail(rules.default_action) ? NewerCallsFail() : std::string());
 }
 
 }  // namespace linx

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <string>
@@ -75,6 +76,21 @@ bool Holds(const SeccompArg& arg, uint64_t value) {
   }
 }
 
+int NewestKnown() {
+  int newest = 0;
+  for (int number = 0; number < 1024; ++number) {
+    char* name = seccomp_syscall_resolve_num_arch(kNative, number);
+    if (name != nullptr) newest = number;
+    std::free(name);
+  }
+  return newest;
+}
+
+bool IsNewer(int number) {
+  static const int newest = NewestKnown();
+  return number > newest && static_cast<uint32_t>(number) < kX32Bit;
+}
+
 // What rules mean.
 uint32_t Meaning(const SeccompRules& rules, const seccomp_data& call) {
   if (call.arch != kNative) return SCMP_ACT_KILL_PROCESS;
@@ -87,7 +103,8 @@ uint32_t Meaning(const SeccompRules& rules, const seccomp_data& call) {
     for (const SeccompArg& arg : rule.args) holds = holds && Holds(arg, call.args[arg.index]);
     if (holds) return rule.action;
   }
-  return rules.default_action;
+  const bool fails = (rules.default_action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO;
+  return fails && IsNewer(call.nr) ? SCMP_ACT_ERRNO(ENOSYS) : rules.default_action;
 }
 
 // Values on both sides of the words that a 64-bit comparison is made of.
@@ -132,6 +149,7 @@ class Values {
     seccomp_data call{};
     call.arch = Below(20) > 0 ? kNative : static_cast<uint32_t>(AUDIT_ARCH_I386);
     call.nr = seccomp_syscall_resolve_name(Syscall());
+    if (Below(20) == 0) call.nr = static_cast<int>(400 + Below(200));
     if (Below(20) == 0) call.nr = static_cast<int>(static_cast<uint32_t>(call.nr) | kX32Bit);
     if (Below(50) == 0) call.nr = -1;
     for (auto& arg : call.args) arg = Number();

@@ -82,6 +82,16 @@ TEST_CASE("each action is the kernel's") {
   }
 }
 
+TEST_CASE("where the default is an errno, calls that nobody can name are not there") {
+  const auto unnamed = [] { return syscall(1000) < 0 ? errno : 0; };
+  const SeccompRule ends{SCMP_ACT_ALLOW, "exit_group", {}};
+  CHECK(Exited(StatusUnder({SCMP_ACT_ERRNO(EPERM), {ends}}, unnamed), ENOSYS));
+  CHECK(Exited(StatusUnder({SCMP_ACT_ERRNO(EPERM), {ends}},
+                           [] { return syscall(SYS_getppid) < 0 ? errno : 0; }),
+               EPERM));
+  CHECK(KilledByFilter(StatusUnder({SCMP_ACT_KILL_PROCESS, {ends}}, unnamed)));
+}
+
 TEST_CASE("bits that the kernel ignores of a command do not get it past a masked comparison") {
   const SeccompArg typed{1, SCMP_CMP_MASKED_EQ, 0xffffffff, TIOCSTI};
   const SeccompRules rules = With(SCMP_ACT_ERRNO(EPERM), "ioctl", {typed});

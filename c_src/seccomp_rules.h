@@ -52,6 +52,9 @@ bool ReadFilterProgram(TermReader& reader, std::string_view* bpf);
 // cBPF, 8 bytes an instruction. Calls of a foreign architecture and of x32 kill the process. The
 // order of the rules means nothing: what would make it matter is refused.
 //
+// Where the default is an errno, a call whose number is above all that libseccomp knows fails with
+// ENOSYS: no rule can name it, and programs that find no such call do without.
+//
 // Errors: stage seccomp_install. EINVAL, the detail beginning with a syscall's name: the name alone
 // where this architecture lacks it; rules of it contradict each other (different actions for the
 // same call); several rules of it compare by other than eq and masked_eq; it has more than 32

@@ -83,8 +83,20 @@ defmodule Linx.SeccompTest do
              read write
              socket if (int) arg0 == 1 and (arg1 & 0xf) == 1
 
-           everything else: fail with EPERM
+           everything else: fail with EPERM, newer calls with ENOSYS
            """
+  end
+
+  test "only a default that makes calls fail says something of newer ones" do
+    for {default, words} <- [
+          {{:errno, 1}, "fail with errno 1, newer calls with ENOSYS"},
+          {{:errno, :enosys}, "fail with ENOSYS"},
+          {{:errno, 38}, "fail with errno 38"},
+          {:allow, "allow"}
+        ] do
+      {:ok, filter} = Filter.new([], default)
+      assert Seccomp.explain(filter) == "everything else: #{words}\n"
+    end
   end
 
   test "a filter in words has a block for each action" do

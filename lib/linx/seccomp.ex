@@ -231,7 +231,7 @@ defmodule Linx.Seccomp do
         read write
         socket if (int) arg0 == 1 and (arg1 & 0xf) == 1
 
-      everything else: fail with EPERM
+      everything else: fail with EPERM, newer calls with ENOSYS
 
   Where the kernel looks at less than the 64 bits of an argument, it says so as C does.
   """

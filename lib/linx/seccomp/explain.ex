@@ -6,6 +6,7 @@ defmodule Linx.Seccomp.Explain do
   alias Linx.Seccomp.{Filter, Widths}
 
   @width 80
+  @enosys 38
   @operators %{eq: "==", ne: "!=", lt: "<", le: "<=", gt: ">", ge: ">="}
 
   @doc false
@@ -14,8 +15,13 @@ defmodule Linx.Seccomp.Explain do
     rules = Enum.map(rules, &Filter.full/1)
     actions = rules |> Enum.map(&elem(&1, 0)) |> Enum.uniq()
     blocks = for action <- actions, do: block(action, rules)
-    Enum.join(blocks ++ ["everything else: #{action(default)}\n"], "\n")
+    Enum.join(blocks ++ ["everything else: #{action(default)}#{newer(default)}\n"], "\n")
   end
+
+  defp newer({:errno, errno}) when errno not in [:enosys, @enosys],
+    do: ", newer calls with ENOSYS"
+
+  defp newer(_default), do: ""
 
   defp block(action, rules) do
     plain = for {^action, names, []} <- rules, name <- names, do: Atom.to_string(name)

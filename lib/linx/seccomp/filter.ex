@@ -40,7 +40,8 @@ defmodule Linx.Seccomp.Filter do
     * `:allow` - it is carried out
     * `:log` - it is carried out and written to the audit log
     * `:notify` - the session's owner is asked, see `Linx.Seccomp.Call`; not as the default
-    * `{:errno, e}` - it is not carried out and fails with `e`, a name such as `:eperm` or 1..4094
+    * `{:errno, e}` - it is not carried out and fails with `e`, a name such as `:eperm` or 1..4094. As
+      the default it is `:enosys` for calls that are newer than all that this machine's libseccomp knows
     * `:trap` - it is not carried out and the thread gets SIGSYS
     * `:kill_thread` - the thread is killed
     * `:kill_process` - the whole process is killed, as if by SIGSYS

@@ -19,8 +19,8 @@ defmodule Linx.Seccomp.Profile do
       and AF_ALG, the kernel's cryptography; and those of numbers that no kernel has yet
     * `personality` other than that of Linux, of 64 or 32 bits, with or without the old form of `uname`
 
-  A call that is newer than this machine's libseccomp cannot be named, so it fails with `:eperm` like
-  all that is not allowed, even where the kernel has it.
+  A call that is newer than this machine's libseccomp cannot be named, so it fails even where the
+  kernel has it: with `:enosys`, at which programs do without it.
 
   Allowed is `ptrace`, as it is there since Linux 4.8, where it is no way around a filter any more;
   whom it may trace is the kernel's to decide. A second filter refuses it where it is not wanted:
