@@ -73,6 +73,8 @@ class Group:
     def replace(self, frame):
         """Takes the new end of a link. The old one is the caller's: it may still hold bytes."""
         role, number = frame.payload.decode().split("/")
+        # It comes by way of the BEAM, whose sockets do not block.
+        os.set_blocking(frame.fd, True)
         old = self.links[role, int(number)]
         self.links[role, int(number)] = socket.socket(fileno=frame.fd)
         return old

@@ -83,7 +83,8 @@ defmodule Linx.Group do
   ## File descriptors
 
   With `fd:` a frame takes an open file along: a socket of `:socket` or `:gen_tcp`, or the number of any fd
-  of the BEAM. The instance gets a copy: the BEAM goes on owning its own. An instance may send fds, too: they are
+  of the BEAM. The instance gets a copy: the BEAM goes on owning its own. What the BEAM had open does not
+  block (O_NONBLOCK), and neither does the new end of a link: who wants it to has to say so (fcntl(2)). An instance may send fds, too: they are
   `Linx.Group.Fd`, to be closed or to be handed on to another one. One that the owner forgets is closed with
   the group. At most one goes with a frame.
   """
@@ -106,6 +107,7 @@ defmodule Linx.Group do
           :full | :closed | :timeout | :ebadf | :no_instance | :one_instance | :no_process
 
   @send_timeout 5000
+  @max_peer 0xFFFFFFFF
 
   @doc """
   Starts a group, linked to the caller. It goes on by itself: `await/2` tells when all of it runs.
@@ -211,9 +213,13 @@ defmodule Linx.Group do
 
   defp frame(type, payload, options) do
     payload = IO.iodata_to_binary(payload)
+    peer = Keyword.get(options, :peer, 0)
 
     unless is_integer(type) and type in 0..Frame.max_type(),
       do: raise(ArgumentError, "a type is 0..#{Frame.max_type()}, not #{inspect(type)}")
+
+    unless is_integer(peer) and peer in 0..@max_peer,
+      do: raise(ArgumentError, "a peer is an id or 0, not #{inspect(peer)}")
 
     if byte_size(payload) > Frame.max_payload(),
       do: raise(ArgumentError, "a payload has at most #{Frame.max_payload()} bytes")
@@ -221,7 +227,7 @@ defmodule Linx.Group do
     %Frame{
       type: type,
       payload: payload,
-      peer: Keyword.get(options, :peer, 0),
+      peer: peer,
       fd?: Keyword.get(options, :fd) != nil
     }
   end
@@ -238,11 +244,16 @@ defmodule Linx.Group do
     end
   end
 
-  defp fd(socket, _to) do
+  defp fd({:"$socket", _ref} = socket, _to) do
     case :socket.getopt(socket, {:otp, :fd}) do
       {:ok, number} -> {:ok, {:own, number}}
       {:error, _closed} -> {:error, :ebadf}
     end
+  end
+
+  defp fd(other, _to) do
+    raise ArgumentError,
+          "an fd is a number, a socket or a Linx.Group.Fd, not #{inspect(other)}"
   end
 
   # A held one that was not queued anywhere.

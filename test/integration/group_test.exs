@@ -175,12 +175,66 @@ defmodule Linx.Integration.GroupTest do
       assert_receive {:linx_group, ^group, {:lost, :a, 2, {:signaled, 9}}}, @deadline
       assert_receive {:linx_group, ^group, {:started, :a, 2, _pid}}, @deadline
       assert {pid(group, :a, 1), pid(group, :b, 1)} == others
-      for who <- [{:a, 1}, {:a, 2}, {:b, 1}], do: ask(group, who, 2, "round #{round}")
       said = "round #{round}"
+      # It waits for what is not there yet.
+      assert Group.send(group, {:b, 1}, 3, "") == :ok
+      for who <- [{:a, 1}, {:a, 2}], do: ask(group, who, 2, said)
+      assert answer(group, :b, 1, 3).payload == "a/1 #{said}, a/2 #{said}"
+      ask(group, {:b, 1}, 2, said)
       assert ask(group, {:a, 1}, 3).payload == "a/2 #{said}, b/1 #{said}"
       assert ask(group, {:a, 2}, 3).payload == "a/1 #{said}, b/1 #{said}"
-      assert ask(group, {:b, 1}, 3).payload == "a/1 #{said}, a/2 #{said}"
     end
+
+    stop(group)
+  end
+
+  test "two that are lost at once are linked to each other again" do
+    group = start([a: role(instances: 2, links: [:a])], strategy: :one_for_one, max_restarts: 100)
+
+    for round <- 1..long(5, 50) do
+      pids = for one <- Group.instances(group), do: "#{one.host_pid}"
+      System.cmd("kill", ["-9" | pids])
+
+      for n <- [1, 2],
+          do: assert_receive({:linx_group, ^group, {:lost, :a, ^n, {:signaled, 9}}}, @deadline)
+
+      for n <- [1, 2], do: assert_receive({:linx_group, ^group, {:started, :a, ^n, _}}, @deadline)
+      ask(group, {:a, 1}, 2, "#{round}")
+      assert ask(group, {:a, 2}, 3).payload == "a/1 #{round}"
+    end
+
+    stop(group)
+  end
+
+  test "an agent that is killed is a loss of all, from which they come back" do
+    for strategy <- [:one_for_all, :one_for_one] do
+      group = start([a: role(instances: 2, links: [:a])], strategy: strategy, max_restarts: 10)
+      {agent, _} = :sys.get_state(hd(Map.values(:sys.get_state(group).members)).session).agent
+      guard = Linx.Agent.Program.os_pid(:sys.get_state(agent).port)
+      [program] = "/proc/#{guard}/task/#{guard}/children" |> File.read!() |> String.split()
+      System.cmd("kill", ["-9", program])
+
+      assert_receive {:linx_group, ^group, {:lost, :a, _, {:error, %{stage: :agent_died}}}},
+                     @deadline
+
+      for n <- [1, 2], do: assert_receive({:linx_group, ^group, {:started, :a, ^n, _}}, @deadline)
+      ask(group, {:a, 1}, 2, "back")
+      assert ask(group, {:a, 2}, 3).payload == "a/1 back"
+      stop(group)
+    end
+  end
+
+  @tag :root
+  test "a role's user and root are what classic daemons have" do
+    root = Linx.Test.RootFs.make()
+    argv = ["/bin/sleep", "1000"]
+    group = start([a: role(argv: argv, user: "nobody", root: root)], drain: 0)
+    pid = pid(group, :a, 1)
+    assert status(pid, "Uid") == "65534\t65534\t65534\t65534"
+    assert status(pid, "CapPrm") == "0000000000000000"
+
+    assert "#{root}/bin" |> File.ls!() |> Enum.sort() ==
+             "/proc/#{pid}/root/bin" |> File.ls!() |> Enum.sort()
 
     stop(group)
   end
@@ -246,6 +300,22 @@ defmodule Linx.Integration.GroupTest do
 
     # One that nobody cares for is closed with the group.
     assert %{fd: %Fd{}} = ask(group, {:a, 1}, 7, "forgotten")
+    stop(group)
+  end
+
+  test "an instance has so many fds open in the BEAM, and is read again when they are closed" do
+    group =
+      start(
+        a: role(argv: said("for n in range(100): group.channel.send(9, fd=0)\ngroup.receive()"))
+      )
+
+    message = fn -> answer(group, :a, 1, 9).fd end
+    fds = for _ <- 1..64, do: message.()
+    # A question in between: what could have come would have.
+    assert [%{state: :running}] = Group.instances(group)
+    refute_receive {:linx_group, ^group, {:message, :a, 1, _}}, 100
+    Enum.each(fds, &Fd.close/1)
+    for _ <- 65..100, do: Fd.close(message.())
     stop(group)
   end
 

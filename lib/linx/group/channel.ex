@@ -4,7 +4,7 @@ defmodule Linx.Group.Channel do
   waiting.
 
   What is to be sent waits here while the instance does not read (`Linx.Group.Outbox`). What comes goes to
-  the group's owner (`Linx.Group.Inbox`). An instance that says what is no frame is reported to the group,
+  the group's owner (`Linx.Group.Inbox`); while 64 fds of an instance are open it is not read. An instance that says what is no frame is reported to the group,
   which ends it, and nothing more of it is read.
   """
 
@@ -15,6 +15,8 @@ defmodule Linx.Group.Channel do
   # The room that a message has for fds: one, and the alignment makes it two. The kernel closes others.
   @ctrl_size 24
   @piece 65_536
+  # An instance may have that many fds open in the BEAM: with more it is not read.
+  @max_held 64
 
   defstruct [
     :socket,
@@ -27,6 +29,8 @@ defmodule Linx.Group.Channel do
     # The selects that reading and writing wait for.
     :reading,
     :writing,
+    # How many fds of the instance's are open.
+    held: 0,
     inbox: %Inbox{},
     outbox: %Outbox{},
     # Whether there may be more to read, and whether something may still be written.
@@ -141,6 +145,10 @@ defmodule Linx.Group.Channel do
     {:noreply, %{state | outbox: Outbox.take_back(state.outbox, from)}}
   end
 
+  # An fd is closed.
+  def handle_info({:DOWN, _monitor, :process, _holder, _reason}, state),
+    do: {:noreply, read(%{state | held: state.held - 1})}
+
   def handle_info({:EXIT, group, reason}, %{group: group} = state), do: {:stop, reason, state}
   def handle_info(_late, state), do: {:noreply, state}
 
@@ -167,7 +175,8 @@ defmodule Linx.Group.Channel do
   end
 
   # One piece a turn, so that who writes without end does not keep what is to be sent waiting.
-  defp read(%{open?: true, reading: nil, active: active} = state) when active != 0 do
+  defp read(%{open?: true, reading: nil, active: active, held: held} = state)
+       when active != 0 and held < @max_held do
     case receive_piece(state.socket) do
       {:ok, bytes, numbers} ->
         send(self(), :read)
@@ -234,7 +243,9 @@ defmodule Linx.Group.Channel do
   defp take(state, iov, numbers) do
     users = Enum.reject([state.owner, state.group], &is_nil/1)
     fds = for number <- numbers, is_integer(number), do: Fd.hold(number, users)
-    state = %{state | inbox: Inbox.put(state.inbox, IO.iodata_to_binary(iov), fds)}
+    for fd <- fds, do: Process.monitor(fd.holder)
+    inbox = Inbox.put(state.inbox, IO.iodata_to_binary(iov), fds)
+    state = %{state | inbox: inbox, held: state.held + length(fds)}
     if :too_many in numbers, do: violated(state, :too_many_fds), else: state
   end
 

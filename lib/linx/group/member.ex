@@ -12,6 +12,7 @@ defmodule Linx.Group.Member do
 
   @type t :: %__MODULE__{
           plan: Plan.t(),
+          since: integer,
           session: pid | nil,
           ref: reference | nil,
           meeting: Rendezvous.t() | nil,
@@ -22,7 +23,17 @@ defmodule Linx.Group.Member do
         }
 
   @enforce_keys [:plan]
-  defstruct [:plan, :session, :ref, :meeting, :channel, :host_pid, :outcome, waiting: []]
+  defstruct [
+    :plan,
+    :session,
+    :ref,
+    :meeting,
+    :channel,
+    :host_pid,
+    :outcome,
+    since: 0,
+    waiting: []
+  ]
 
   @doc """
   Starts an instance. Its links are pairs of that `batch`, or go by way of the BEAM where there is none.
@@ -44,7 +55,10 @@ defmodule Linx.Group.Member do
 
       case Launch.start(session(group, id, fds, ref, agent), nil) do
         {:ok, session} ->
-          {:ok, %__MODULE__{plan: plan, session: session, ref: ref, meeting: meeting}}
+          since = System.unique_integer([:monotonic])
+
+          {:ok,
+           %__MODULE__{plan: plan, session: session, ref: ref, meeting: meeting, since: since}}
 
         {:error, reason} ->
           Rendezvous.close(meeting)
@@ -94,12 +108,21 @@ defmodule Linx.Group.Member do
     end
   end
 
-  @doc "Gives it the new end of its link to an instance that has been started again."
-  @spec relink(t, Plan.t(), :socket.socket()) :: t
-  def relink(%__MODULE__{} = member, %Plan{} = peer, socket) do
+  @doc """
+  Gives it the new end of its link to an instance that has been started again.
+
+  Of two that were lost together each has made that link. The later one's counts: it has its own end, and
+  the earlier one takes the other.
+  """
+  @spec relink(t, peer :: t, :socket.socket()) :: t
+  def relink(%__MODULE__{} = member, %__MODULE__{plan: peer, since: since}, socket) do
     frame = Frame.link(peer.id, peer.role, peer.number)
 
     cond do
+      member.since > since ->
+        :socket.close(socket)
+        member
+
       member.channel ->
         Channel.pass(member.channel, frame, socket)
         member

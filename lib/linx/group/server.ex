@@ -158,7 +158,7 @@ defmodule Linx.Group.Server do
     case Member.meet(member, owner: state.owner, active: state.options.active) do
       {:ok, member, links} ->
         state = put(state, %{member | host_pid: host_pid})
-        state = Enum.reduce(links, state, &relink(&2, member.plan, &1))
+        state = Enum.reduce(links, state, &relink(&2, member, &1))
         step(state, Machine.ready(state.machine, member.plan.id))
 
       {:error, reason} ->
@@ -274,7 +274,7 @@ defmodule Linx.Group.Server do
   defp start_one(state, id, batch) do
     agent = Enum.find_value(state.members, :shared, fn {_id, member} -> member.session end)
 
-    case Member.start(state.options, id, batch, agent) do
+    case start_member(state.options, id, batch, agent) do
       {:ok, member} ->
         put(state, member)
 
@@ -282,6 +282,14 @@ defmodule Linx.Group.Server do
         put(state, %Member{plan: state.options.plan[id], outcome: {:error, reason}})
     end
   end
+
+  # Who comes later shares no link with the agent's other sessions, so if that has died, any will do.
+  defp start_member(options, id, nil, agent) do
+    with {:error, :no_process} <- Member.start(options, id, nil, agent),
+         do: Member.start(options, id, nil, :shared)
+  end
+
+  defp start_member(options, id, batch, agent), do: Member.start(options, id, batch, agent)
 
   defp channels(state, {role, number}) do
     case Enum.find(state.members, fn {_id, m} ->
