@@ -67,20 +67,30 @@ void Kill(const PreforkRundir& rundir, const std::string& ident) {
   if (lock) rundir.RemoveLock(ident);
 }
 
+// By prefork-interp's name this is prefork-interp, which says more than the script's arguments.
+std::vector<std::string> ArgumentsOf(const PreforkOptions& options, const std::string& called) {
+  const size_t name = called.rfind('/') + 1;
+  if (called.compare(name, std::string::npos, "prefork-interp") != 0) return options.arguments;
+  std::vector<std::string> all = options.program;
+  if (options.script) all.push_back(*options.script);
+  all.insert(all.end(), options.arguments.begin(), options.arguments.end());
+  return all;
+}
+
 // A run whose monitor was killed: what the monitor would have done for a client that has gone.
 void EndOrphans(const PreforkCall& call) {
   if (call.monitor() > 1) kill(-call.monitor(), SIGINT);
 }
 
 [[noreturn]] void RunScript(const PreforkRundir& rundir, const std::string& ident,
-                            const PreforkOptions& options) {
+                            const PreforkOptions& options, const std::string& called) {
   const std::vector<std::string> env(
       environ, environ + [] {
         size_t count = 0;
         while (environ[count] != nullptr) ++count;
         return count;
       }());
-  const std::string settings = PreforkSettings(env, options.arguments);
+  const std::string settings = PreforkSettings(env, ArgumentsOf(options, called));
   bool fresh = options.mode == Mode::fresh;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     PreforkCall call = Call(rundir, ident, options, fresh);
@@ -113,7 +123,7 @@ int Main(int argc, char** argv) {
     Kill(rundir, ident);
     return 0;
   }
-  RunScript(rundir, ident, options);
+  RunScript(rundir, ident, options, argc > 0 ? argv[0] : "");
 }
 
 }  // namespace
