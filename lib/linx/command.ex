@@ -22,12 +22,14 @@ defmodule Linx.Command do
   @type checkpoint :: (pid, pos_integer -> :ok)
 
   @typedoc """
-  `session` are the options of the command's session, but for `:argv` and `:stdio`, which a pipeline
+  `prefork` says that a warm script runs it, so that there is no program to be found: `path` is empty, and of
+  `argv` only what follows the first is passed on. `session` are the options of the command's session, but for `:argv` and `:stdio`, which a pipeline
   has its own idea of; `into` is `nil` where none was given.
   """
   @type t :: %__MODULE__{
           name: String.t(),
-          path: Path.t(),
+          path: Path.t() | nil,
+          prefork: boolean,
           argv: [String.t(), ...],
           stderr: stderr,
           session: keyword,
@@ -40,7 +42,7 @@ defmodule Linx.Command do
           max_output: pos_integer | :infinity
         }
 
-  @enforce_keys [:name, :path, :argv]
+  @enforce_keys [:name, :argv]
   defstruct [
     :name,
     :path,
@@ -49,6 +51,7 @@ defmodule Linx.Command do
     :input,
     :log,
     :checkpoint,
+    prefork: false,
     stderr: :inherit,
     session: [],
     lines: false,
@@ -85,9 +88,34 @@ defmodule Linx.Command do
   end
 
   @doc """
+  Checks the arguments and options of what a warm script is to run, `name` being what errors call it.
+
+  Where the script is has still to be said: `lead_to/3`. Raises as `new!/3` does.
+  """
+  @spec run_of!(String.t(), [String.t()], keyword) :: t
+  def run_of!(name, args, opts) when is_binary(name) and is_list(args) and is_list(opts) do
+    Enum.each(args, &argument!/1)
+    for {key, _value} = given <- opts, key in [:cd, :arg0, :prefork, :agent], do: invalid!(given)
+    command = %__MODULE__{name: name, argv: [name | args], prefork: true}
+
+    opts
+    |> Enum.reduce(command, &option/2)
+    |> inherit(:env, fn -> Environment.merge(Environment.current(), []) end)
+    |> check_session!()
+  end
+
+  @doc "The same with where its script is: a session of the same agent, and what leads to it."
+  @spec lead_to(t, pid, {:connect, String.t()}) :: t
+  def lead_to(%__MODULE__{prefork: true} = command, session, how),
+    do: command |> session(:agent, session) |> session(:prefork, how)
+
+  @doc """
   The options of a session that runs the command with this stdio.
   """
   @spec session_options(t, keyword) :: keyword
+  def session_options(%__MODULE__{prefork: true} = command, stdio),
+    do: [argv: tl(command.argv), stdio: stdio] ++ command.session
+
   def session_options(%__MODULE__{} = command, stdio) do
     program = if hd(command.argv) == command.path, do: [], else: [path: command.path]
     program ++ [argv: command.argv, stdio: stdio] ++ command.session
@@ -220,7 +248,9 @@ defmodule Linx.Command do
   # All that is not known here is a session's, and is told to be wrong as a session's is.
   defp check_session!(command) do
     # But for the environment, which was made here.
-    case Options.validate(:spawn, [argv: ["/"]] ++ Keyword.delete(command.session, :env)) do
+    program = if command.prefork, do: [prefork: {:connect, "script"}], else: [argv: ["/"]]
+
+    case Options.validate(:spawn, program ++ Keyword.delete(command.session, :env)) do
       {:ok, _options} -> command
       {:error, reason} -> raise ArgumentError, Options.Reason.message(reason)
     end

@@ -14,7 +14,8 @@ defmodule Linx.Command.Plumbing do
 
   @doc "Whether the commands are parked at first."
   @spec parked?([Command.t(), ...]) :: boolean
-  def parked?([command]), do: command.checkpoint != nil
+  # What a warm script does not take is not to have been fed.
+  def parked?([command]), do: command.checkpoint != nil or command.prefork
   def parked?(_several), do: true
 
   @doc """

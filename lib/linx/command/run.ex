@@ -37,7 +37,8 @@ defmodule Linx.Command.Run do
           statuses: %{non_neg_integer => status},
           parked: non_neg_integer,
           checkpoint: Command.checkpoint() | nil,
-          input: Input.t() | nil
+          input: Input.t() | nil,
+          later: iodata | Enumerable.t() | nil
         }
 
   @enforce_keys [:ref, :deadline]
@@ -45,6 +46,8 @@ defmodule Linx.Command.Run do
     :ref,
     :deadline,
     :input,
+    # What is fed only when the command is let go.
+    :later,
     :checkpoint,
     # How many have not come to their checkpoint yet.
     parked: 0,
@@ -52,6 +55,8 @@ defmodule Linx.Command.Run do
     monitors: %{},
     statuses: %{}
   ]
+
+  @enoent 2
 
   # How many pieces of each session's output may wait in the caller's mailbox.
   @pieces 16
@@ -75,11 +80,12 @@ defmodule Linx.Command.Run do
         sessions = for {session, index} <- Enum.with_index(sessions), do: {index, session}
         run = %{run | sessions: Map.new(sessions), monitors: monitors}
         parked = if Plumbing.parked?(commands), do: length(commands), else: 0
-        feed(%{run | parked: parked, checkpoint: hd(commands).checkpoint}, input)
+        run = %{run | parked: parked, checkpoint: hd(commands).checkpoint}
+        if hd(commands).prefork, do: %{run | later: input}, else: feed(run, input)
 
       {:error, reason} ->
         flush(run.ref)
-        raise_start(reason)
+        raise_start(if hd(commands).prefork, do: unreached(reason), else: reason)
     end
   end
 
@@ -158,7 +164,7 @@ defmodule Linx.Command.Run do
   # One that died meanwhile says so in its own way.
   defp proceed(%{parked: 0} = run) do
     for {_index, session} <- run.sessions, do: Linx.Process.proceed(session)
-    run
+    feed(%{run | later: nil}, run.later)
   end
 
   defp proceed(run), do: run
@@ -206,6 +212,10 @@ defmodule Linx.Command.Run do
   end
 
   defp session(run, index), do: Map.fetch!(run.sessions, index)
+
+  # The session of its script is gone.
+  defp unreached(:no_process), do: Error.new(@enoent, :prefork_connect)
+  defp unreached(reason), do: reason
 
   defp raise_start(%{__exception__: true} = error), do: raise(exception(error))
   defp raise_start(reason), do: raise("no command can be started: #{inspect(reason)}")
