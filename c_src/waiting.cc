@@ -15,6 +15,7 @@
 #include <sys/rseq.h>
 #endif
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -111,16 +112,17 @@ void MakeFilter(int channel, Own* own) {
   own->program.filter = own->filter;
 }
 
-void Unmap(uintptr_t begin, uintptr_t end) {
-  if (begin < end) raw::Call(SYS_munmap, begin, end - begin);
+long Unmap(uintptr_t begin, uintptr_t end) {
+  return begin < end ? raw::Call(SYS_munmap, begin, end - begin) : 0;
 }
 
-// The end of user memory is not told: the highest that the kernel takes.
-void UnmapFrom(uintptr_t begin, uintptr_t page) {
-  for (int bits = 56; bits > 35; --bits) {
-    const uintptr_t end = (uintptr_t{1} << bits) - page;
-    if (end > begin && raw::Call(SYS_munmap, begin, end - begin) == 0) return;
+// The end of user memory is not told: it is the highest that the kernel takes.
+long UnmapFrom(uintptr_t begin, uintptr_t page) {
+  long rc = -EINVAL;
+  for (int bits = 56; rc == -EINVAL && bits > 35; --bits) {
+    rc = Unmap(begin, (uintptr_t{1} << bits) - page);
   }
+  return rc;
 }
 
 struct Range {
@@ -128,21 +130,16 @@ struct Range {
 };
 
 // Everything but `kept`. Nothing but code and the stack may be used from here on.
-void UnmapAllBut(Range (&kept)[3], uintptr_t page) {
-  for (int i = 0; i < 2; ++i) {
-    for (int j = i + 1; j < 3; ++j) {
-      if (kept[j].begin >= kept[i].begin) continue;
-      const Range other = kept[i];
-      kept[i] = kept[j];
-      kept[j] = other;
-    }
-  }
+template <size_t kCount>
+long UnmapAllBut(Range (&kept)[kCount], uintptr_t page) {
+  std::sort(kept, kept + kCount, [](Range a, Range b) { return a.begin < b.begin; });
   uintptr_t next = 0;
   for (const Range& range : kept) {
-    Unmap(next, range.begin);
+    const long rc = Unmap(next, range.begin);
+    if (rc < 0) return rc;
     next = range.end;
   }
-  UnmapFrom(next, page);
+  return UnmapFrom(next, page);
 }
 
 // What the kernel goes on writing to for this thread, since glibc has asked it to: rseq(2).
@@ -158,7 +155,7 @@ Range Rseq() {
 
 // What remains: the program's code, that, and the stack from `own` to `callers`, where the frames
 // of those begin who called.
-void ForgetMemory(const Own* own, char* callers) {
+long ForgetMemory(const Own* own, char* callers) {
   const auto page = static_cast<uintptr_t>(getauxval(AT_PAGESZ));
   const auto pages = [page](Range bytes) -> Range {
     return {bytes.begin & ~(page - 1), (bytes.end + page - 1) & ~(page - 1)};
@@ -168,7 +165,7 @@ void ForgetMemory(const Own* own, char* callers) {
                   pages({at(own) - kCalls, at(callers)})};
   auto* end = reinterpret_cast<volatile char*>(kept[2].end);
   for (volatile char* byte = callers; byte < end; ++byte) *byte = 0;
-  UnmapAllBut(kept, page);
+  return UnmapAllBut(kept, page);
 }
 
 }  // namespace
@@ -196,8 +193,8 @@ long DropWholeBoundingSet() {
     if (rc < 0) ReportFailure(channel, Stage::wait, rc);
   }
   // Nobody is returned to.
-  if (kMayUnmap) ForgetMemory(&own, static_cast<char*>(__builtin_dwarf_cfa()));
-  const long rc = raw::Call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &own.program);
+  long rc = kMayUnmap ? ForgetMemory(&own, static_cast<char*>(__builtin_dwarf_cfa())) : 0;
+  if (rc == 0) rc = raw::Call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &own.program);
   if (rc < 0) {
     own.failed.code = static_cast<int32_t>(-rc);
     raw::Call(SYS_write, channel, &own.failed, sizeof(own.failed));
