@@ -100,7 +100,8 @@ void EndOrphans(const PreforkCall& call) {
       EndOrphans(call);
       PreforkFatal("the process that the script belongs to is gone, and how it ended unknown");
     }
-    fresh = false;
+    // It may have been bad luck. Next it is the server that is bad.
+    fresh = attempt > 0;
   }
   PreforkFatal("the script's server ends whenever it is called");
 }
