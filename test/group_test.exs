@@ -1,7 +1,7 @@
 defmodule Linx.GroupTest do
   use ExUnit.Case, async: true
 
-  alias Linx.Group.{Frame, Inbox, Machine, Options, Plan, Role}
+  alias Linx.Group.{Frame, Inbox, Machine, Options, Role}
 
   doctest Linx.Group.Frame
   doctest Linx.Group.Inbox
@@ -9,6 +9,8 @@ defmodule Linx.GroupTest do
   doctest Linx.Group.Options
   doctest Linx.Group.Plan
   doctest Linx.Group.Role
+  doctest Linx.Group.Roster
+  doctest Linx.Group.Sending
 
   @argv [argv: ["/bin/true"]]
 

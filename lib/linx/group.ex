@@ -89,7 +89,7 @@ defmodule Linx.Group do
   the group. At most one goes with a frame.
   """
 
-  alias Linx.Group.{Channel, Fd, Frame, Options, Server}
+  alias Linx.Group.{Channel, Fd, Options, Sending, Server}
 
   @type outcome ::
           {:exited, non_neg_integer}
@@ -105,9 +105,6 @@ defmodule Linx.Group do
 
   @type send_error ::
           :full | :closed | :timeout | :ebadf | :no_instance | :one_instance | :no_process
-
-  @send_timeout 5000
-  @max_peer 0xFFFFFFFF
 
   @doc """
   Starts a group, linked to the caller. It goes on by itself: `await/2` tells when all of it runs.
@@ -199,89 +196,11 @@ defmodule Linx.Group do
   @spec send(GenServer.server(), to, 0..65_279, iodata, keyword) ::
           :ok | {:error, send_error | [{pos_integer, send_error}]}
   def send(group, to, type, payload, options \\ []) do
-    frame = frame(type, payload, options)
-    timeout = Keyword.get(options, :timeout, @send_timeout)
+    frame = Sending.frame(type, payload, options)
 
     with {:ok, channels} <- call(group, {:channels, to}, :infinity),
-         {:ok, fd} <- fd(Keyword.get(options, :fd), to) do
-      answers = request_all(channels, frame, fd, timeout)
-      failed = for {number, {:error, reason}} <- answers, do: {number, reason}
-      if failed != [], do: keep(fd)
-      answer(to, failed)
-    end
+         do: Sending.send(frame, to, channels, options)
   end
-
-  defp frame(type, payload, options) do
-    payload = IO.iodata_to_binary(payload)
-    peer = Keyword.get(options, :peer, 0)
-
-    unless is_integer(type) and type in 0..Frame.max_type(),
-      do: raise(ArgumentError, "a type is 0..#{Frame.max_type()}, not #{inspect(type)}")
-
-    unless is_integer(peer) and peer in 0..@max_peer,
-      do: raise(ArgumentError, "a peer is an id or 0, not #{inspect(peer)}")
-
-    if byte_size(payload) > Frame.max_payload(),
-      do: raise(ArgumentError, "a payload has at most #{Frame.max_payload()} bytes")
-
-    %Frame{
-      type: type,
-      payload: payload,
-      peer: peer,
-      fd?: Keyword.get(options, :fd) != nil
-    }
-  end
-
-  defp fd(nil, _to), do: {:ok, nil}
-  defp fd(%Fd{}, role) when is_atom(role), do: {:error, :one_instance}
-  defp fd(%Fd{} = fd, _to), do: with(:ok <- Fd.claim(fd), do: {:ok, {:held, fd}})
-  defp fd(number, _to) when is_integer(number) and number >= 0, do: {:ok, {:own, number}}
-
-  defp fd(port, _to) when is_port(port) do
-    case :inet.getfd(port) do
-      {:ok, number} -> {:ok, {:own, number}}
-      {:error, _closed} -> {:error, :ebadf}
-    end
-  end
-
-  defp fd({:"$socket", _ref} = socket, _to) do
-    case :socket.getopt(socket, {:otp, :fd}) do
-      {:ok, number} -> {:ok, {:own, number}}
-      {:error, _closed} -> {:error, :ebadf}
-    end
-  end
-
-  defp fd(other, _to) do
-    raise ArgumentError,
-          "an fd is a number, a socket or a Linx.Group.Fd, not #{inspect(other)}"
-  end
-
-  # A held one that was not queued anywhere.
-  defp keep({:held, fd}), do: Fd.disclaim(fd)
-  defp keep(_other), do: :ok
-
-  # All at once: a slow one does not keep the others waiting.
-  defp request_all(channels, frame, fd, timeout) do
-    requests =
-      for {number, channel} <- channels do
-        {number, channel && Channel.request(channel, frame, fd, timeout)}
-      end
-
-    for {number, request} <- requests, do: {number, response(request)}
-  end
-
-  defp response(nil), do: {:error, :closed}
-
-  defp response(request) do
-    case :gen_server.receive_response(request, :infinity) do
-      {:reply, answer} -> answer
-      {:error, _gone} -> {:error, :closed}
-    end
-  end
-
-  defp answer(_to, []), do: :ok
-  defp answer(role, failed) when is_atom(role), do: {:error, failed}
-  defp answer(_one, [{_number, reason}]), do: {:error, reason}
 
   @doc """
   How many messages of an instance, or of each of a role, the owner takes from now on: 1..32767, or

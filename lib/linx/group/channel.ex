@@ -10,11 +10,8 @@ defmodule Linx.Group.Channel do
 
   use GenServer, restart: :temporary
 
-  alias Linx.Group.{Fd, Frame, Inbox, Message, Outbox}
+  alias Linx.Group.{Fd, Frame, Inbox, Message, Outbox, Receiver}
 
-  # The room that a message has for fds: one, and the alignment makes it two. The kernel closes others.
-  @ctrl_size 24
-  @piece 65_536
   # An instance may have that many fds open in the BEAM: with more it is not read.
   @max_held 64
 
@@ -177,10 +174,10 @@ defmodule Linx.Group.Channel do
   # One piece a turn, so that who writes without end does not keep what is to be sent waiting.
   defp read(%{open?: true, reading: nil, active: active, held: held} = state)
        when active != 0 and held < @max_held do
-    case receive_piece(state.socket) do
-      {:ok, bytes, numbers} ->
+    case Receiver.receive(state.socket) do
+      {:ok, piece} ->
         send(self(), :read)
-        take(state, bytes, numbers)
+        take(state, piece)
 
       {:wait, info} ->
         %{state | reading: info}
@@ -194,8 +191,8 @@ defmodule Linx.Group.Channel do
 
   # A socket of a dead instance holds what the kernel has room for, and nothing follows.
   defp drain_all(%{open?: true} = state) do
-    case receive_piece(state.socket) do
-      {:ok, bytes, numbers} -> state |> take(bytes, numbers) |> deliver() |> drain_all()
+    case Receiver.receive(state.socket) do
+      {:ok, piece} -> state |> take(piece) |> deliver() |> drain_all()
       {:wait, info} -> tap(state, &:socket.cancel(&1.socket, info))
       {:error, _reason} -> state
     end
@@ -203,50 +200,14 @@ defmodule Linx.Group.Channel do
 
   defp drain_all(state), do: state
 
-  defp receive_piece(socket) do
-    if Fd.supported?() do
-      case :socket.recvmsg(socket, @piece, @ctrl_size, [:cmsg_cloexec], :nowait) do
-        {:ok, %{iov: [""], ctrl: []}} -> {:error, :closed}
-        {:ok, %{flags: flags} = message} -> piece(message, :ctrunc in flags)
-        {:select, info} -> {:wait, info}
-        {:error, reason} -> {:error, reason}
-      end
-    else
-      receive_bytes(socket)
-    end
-  end
-
-  # Too many: the kernel has closed those that had no room, the others are closed by who gets them.
-  defp piece(message, true), do: {:ok, message.iov, numbers(message) ++ [:too_many]}
-  defp piece(message, false), do: {:ok, message.iov, numbers(message)}
-
-  defp numbers(%{ctrl: ctrl}) do
-    for %{level: :socket, type: :rights, data: data} <- ctrl, <<fd::native-32 <- data>>, do: fd
-  end
-
-  defp receive_bytes(socket) do
-    case :socket.recv(socket, 0, [], :nowait) do
-      {:ok, bytes} ->
-        {:ok, [bytes], []}
-
-      {:select, {info, bytes}} ->
-        tap({:ok, [bytes], []}, fn _ -> :socket.cancel(socket, info) end)
-
-      {:select, info} ->
-        {:wait, info}
-
-      {:error, reason} ->
-        {:error, reason}
-    end
-  end
-
-  defp take(state, iov, numbers) do
+  # Where there were too many the kernel has closed those that had no room.
+  defp take(state, piece) do
     users = Enum.reject([state.owner, state.group], &is_nil/1)
-    fds = for number <- numbers, is_integer(number), do: Fd.hold(number, users)
+    fds = for number <- piece.fds, do: Fd.hold(number, users)
     for fd <- fds, do: Process.monitor(fd.holder)
-    inbox = Inbox.put(state.inbox, IO.iodata_to_binary(iov), fds)
+    inbox = Inbox.put(state.inbox, piece.bytes, fds)
     state = %{state | inbox: inbox, held: state.held + length(fds)}
-    if :too_many in numbers, do: violated(state, :too_many_fds), else: state
+    if piece.whole?, do: state, else: violated(state, :too_many_fds)
   end
 
   defp deliver(%{open?: true, active: active} = state) when active != 0 do

@@ -8,7 +8,7 @@ defmodule Linx.Group.Server do
 
   use GenServer
 
-  alias Linx.Group.{Channel, Machine, Member, Options}
+  alias Linx.Group.{Channel, Machine, Member, Options, Roster}
 
   defstruct [:options, :machine, :owner, members: %{}, waiting: []]
 
@@ -62,22 +62,11 @@ defmodule Linx.Group.Server do
       else: {:noreply, %{state | waiting: [from | state.waiting]}}
   end
 
-  def handle_call({:channels, to}, _from, state), do: {:reply, channels(state, to), state}
+  def handle_call({:channels, to}, _from, state),
+    do: {:reply, Roster.channels(state.members, to), state}
 
-  def handle_call(:instances, _from, state) do
-    list =
-      for {id, %{plan: plan} = member} <- Enum.sort(state.members) do
-        %{
-          role: plan.role,
-          number: plan.number,
-          id: id,
-          state: state.machine.states[id],
-          host_pid: member.host_pid
-        }
-      end
-
-    {:reply, list, state}
-  end
+  def handle_call(:instances, _from, state),
+    do: {:reply, Roster.list(state.members, state.machine.states), state}
 
   @impl true
   def handle_info({:linx_process, {ref, id}, event}, state), do: heard(state, ref, id, {event})
@@ -108,9 +97,9 @@ defmodule Linx.Group.Server do
   def handle_info({:not_started, id}, state), do: gone(state, state.members[id])
 
   def handle_info({:EXIT, pid, reason}, state) do
-    case Enum.find(state.members, fn {_id, m} -> pid in [m.channel, m.session] end) do
-      {id, %{channel: ^pid} = member} -> channel_gone(state, id, %{member | channel: nil})
-      {id, %{session: ^pid} = member} -> session_gone(state, id, member, reason)
+    case Roster.find(state.members, pid) do
+      %{channel: ^pid} = member -> channel_gone(state, %{member | channel: nil})
+      %{session: ^pid} = member -> session_gone(state, member, reason)
       nil -> {:noreply, state}
     end
   end
@@ -186,11 +175,11 @@ defmodule Linx.Group.Server do
     if member.channel, do: {:noreply, state}, else: gone(state, member)
   end
 
-  defp channel_gone(state, _id, %{session: nil} = member), do: gone(put(state, member), member)
-  defp channel_gone(state, _id, member), do: {:noreply, put(state, member)}
+  defp channel_gone(state, %{session: nil} = member), do: gone(put(state, member), member)
+  defp channel_gone(state, member), do: {:noreply, put(state, member)}
 
   # It has not told its end, and has ended its workload.
-  defp session_gone(state, _id, member, reason),
+  defp session_gone(state, member, reason),
     do: over(state, %{member | session: nil}, {:error, {:session, reason}})
 
   defp gone(state, member) do
@@ -290,26 +279,4 @@ defmodule Linx.Group.Server do
   end
 
   defp start_member(options, id, batch, agent), do: Member.start(options, id, batch, agent)
-
-  defp channels(state, {role, number}) do
-    case Enum.find(state.members, fn {_id, m} ->
-           {m.plan.role, m.plan.number} == {role, number}
-         end) do
-      nil -> {:error, :no_instance}
-      {_id, %{channel: nil}} -> {:error, :closed}
-      {_id, %{channel: channel}} -> {:ok, [{number, channel}]}
-    end
-  end
-
-  defp channels(state, role) do
-    if Map.has_key?(state.options.roles, role) do
-      {:ok,
-       for(
-         {_id, %{plan: %{role: ^role} = plan} = m} <- Enum.sort(state.members),
-         do: {plan.number, m.channel}
-       )}
-    else
-      {:error, :no_instance}
-    end
-  end
 end
