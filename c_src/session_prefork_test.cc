@@ -247,13 +247,13 @@ TEST_CASE("prefork run: each early end has a stage that tells whether it ran") {
        },
        "{:error, 71, :prefork_status}"},
   };
-  for (const auto& [body, end] : cases) {
-    CAPTURE(end);
+  for (const Case& one : cases) {
+    CAPTURE(one.end);
     Listener listener;
-    Process monitor = Monitor(listener, body);
+    Process monitor = Monitor(listener, one.monitor);
     Beam beam;
     beam.Send(Run(listener, {Flag("auto_proceed")}));
-    CHECK(test::NextUntilEnd(beam).rest.find(end) != std::string::npos);
+    CHECK(test::NextUntilEnd(beam).rest.find(one.end) != std::string::npos);
   }
   Beam beam;
   Listener listener;
