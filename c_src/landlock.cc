@@ -56,40 +56,23 @@ long AllowPort(int ruleset, const LandlockPort& port) {
   return raw::Call(SYS_landlock_add_rule, ruleset, kRulePort, &rule, 0);
 }
 
-long AddRules(int ruleset, const ChildLandlock& landlock, int32_t* element) {
-  *element = 0;
-  for (size_t i = 0; i < landlock.path_count; ++i, ++*element) {
-    const long rc = AllowPath(ruleset, landlock.paths[i]);
+// `*element` goes up by one with each rule.
+long AddRules(int ruleset, const ChildLandlock::Layer& layer, int32_t* element) {
+  for (size_t i = 0; i < layer.path_count; ++i, ++*element) {
+    const long rc = AllowPath(ruleset, layer.paths[i]);
     if (rc < 0) return rc;
   }
-  for (size_t i = 0; i < landlock.port_count; ++i, ++*element) {
-    const long rc = AllowPort(ruleset, landlock.ports[i]);
+  for (size_t i = 0; i < layer.port_count; ++i, ++*element) {
+    const long rc = AllowPort(ruleset, layer.ports[i]);
     if (rc < 0) return rc;
   }
-  *element = -1;
   return 0;
 }
 
-}  // namespace
+size_t CountOf(const Landlock& layer) { return layer.paths.size() + layer.ports.size(); }
 
-std::string DetailOf(const Landlock& landlock, int32_t element) {
-  if (element < 0) return {};
-  const auto index = static_cast<size_t>(element);
-  if (index < landlock.paths.size()) return landlock.paths[index].path;
-  const size_t port = index - landlock.paths.size();
-  return port < landlock.ports.size() ? "port " + std::to_string(landlock.ports[port].port) : "";
-}
-
-size_t SizeOf(const Landlock& landlock) {
-  size_t size = 2 * alignof(ChildLandlock::Path);
-  size += landlock.paths.size() * sizeof(ChildLandlock::Path);
-  size += landlock.ports.size() * sizeof(LandlockPort);
-  for (const LandlockPath& rule : landlock.paths) size += rule.path.size() + 1;
-  return size;
-}
-
-ChildLandlock Copy(const Landlock& landlock, Region* region) {
-  ChildLandlock copy;
+ChildLandlock::Layer Copy(const Landlock& landlock, Region* region) {
+  ChildLandlock::Layer copy;
   copy.wanted = landlock.wanted();
   copy.handled_fs = landlock.handled_fs;
   copy.handled_net = landlock.handled_net;
@@ -105,16 +88,71 @@ ChildLandlock Copy(const Landlock& landlock, Region* region) {
   return copy;
 }
 
-long Restrict(const ChildLandlock& landlock, int32_t* element) {
+// `*element` is a rule that was not taken, of those after it; -1 where it was none of them.
+long RestrictOnce(const ChildLandlock::Layer& layer, int32_t* element) {
+  const int32_t before = *element;
   *element = -1;
-  if (!landlock.wanted) return 0;
-  const RulesetAttr attr = {landlock.handled_fs, landlock.handled_net, landlock.scopes};
+  const RulesetAttr attr = {layer.handled_fs, layer.handled_net, layer.scopes};
   const long ruleset = raw::Call(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
   if (ruleset < 0) return ruleset;
-  long rc = AddRules(static_cast<int>(ruleset), landlock, element);
-  if (rc >= 0) rc = raw::Call(SYS_landlock_restrict_self, ruleset, 0);
+  *element = before;
+  long rc = AddRules(static_cast<int>(ruleset), layer, element);
+  if (rc >= 0) {
+    *element = -1;
+    rc = raw::Call(SYS_landlock_restrict_self, ruleset, 0);
+  }
   raw::Call(SYS_close, ruleset);
   return rc;
+}
+
+}  // namespace
+
+std::string DetailOf(const LandlockLayers& layers, int32_t element) {
+  if (element < 0) return {};
+  auto index = static_cast<size_t>(element);
+  for (const Landlock& layer : layers) {
+    if (index < layer.paths.size()) return layer.paths[index].path;
+    if (index < CountOf(layer)) {
+      return "port " + std::to_string(layer.ports[index - layer.paths.size()].port);
+    }
+    index -= CountOf(layer);
+  }
+  return {};
+}
+
+size_t SizeOf(const LandlockLayers& layers) {
+  size_t size = alignof(ChildLandlock::Layer) + layers.size() * sizeof(ChildLandlock::Layer);
+  for (const Landlock& layer : layers) {
+    size += 2 * alignof(ChildLandlock::Path);
+    size += layer.paths.size() * sizeof(ChildLandlock::Path);
+    size += layer.ports.size() * sizeof(LandlockPort);
+    for (const LandlockPath& rule : layer.paths) size += rule.path.size() + 1;
+  }
+  return size;
+}
+
+ChildLandlock Copy(const LandlockLayers& layers, Region* region) {
+  ChildLandlock copy;
+  auto* to = region->TakeArray<ChildLandlock::Layer>(layers.size());
+  copy.layers = to;
+  copy.layer_count = layers.size();
+  for (const Landlock& layer : layers) {
+    copy.wanted = copy.wanted || layer.wanted();
+    *to++ = Copy(layer, region);
+  }
+  return copy;
+}
+
+long Restrict(const ChildLandlock& landlock, int32_t* element) {
+  int32_t first = 0;
+  for (size_t i = 0; i < landlock.layer_count; ++i) {
+    const ChildLandlock::Layer& layer = landlock.layers[i];
+    *element = first;
+    const long rc = layer.wanted ? RestrictOnce(layer, element) : 0;
+    if (rc < 0) return rc;
+    first += static_cast<int32_t>(layer.path_count + layer.port_count);
+  }
+  return 0;
 }
 
 }  // namespace linx

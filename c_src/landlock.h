@@ -34,23 +34,29 @@ struct Landlock {
   bool wanted() const { return (handled_fs | handled_net | scopes) != 0; }
 };
 
-// Reads the value of the key `landlock`, and answers false where it is of another shape, or where a
-// rule gives back what is not handled.
-bool ReadLandlock(TermReader& reader, Landlock* out);
+// In their order: each denies of what those before it leave.
+using LandlockLayers = std::vector<Landlock>;
+constexpr size_t kMaxLandlockLayers = 16;  // the kernel's
+
+// Reads the value of the key `landlock`, a layer or a list of them, and answers false where it is
+// of another shape, or where a rule gives back what is not handled.
+bool ReadLandlock(TermReader& reader, LandlockLayers* out);
 
 constexpr char kExpectedLandlock[] =
-    "a map of handled_fs, paths, handled_net, ports, scopes, best_effort; a rule's rights handled";
+    "a map of handled_fs, paths, handled_net, ports, scopes, best_effort, or a list of 1 to 16; a "
+    "rule's rights handled";
 
 // The ABI of the running kernel; 0 where it has no landlock, or has it turned off.
 int LandlockAbi();
 
-// Sees to it that a kernel of this ABI can enforce all of it: what it cannot is taken out where the
-// request says best_effort. Errors: landlock, EOPNOTSUPP, the detail says what needs which ABI.
+// Sees to it that a kernel of this ABI can enforce all of a layer: what it cannot is taken out
+// where the request says best_effort. Errors: landlock, EOPNOTSUPP, the detail says what needs
+// which ABI.
 Status FitToAbi(int abi, Landlock* landlock);
 
-// What a failure at `element` of the rules was about, paths first, then ports; empty where nothing
-// is to be said.
-std::string DetailOf(const Landlock& landlock, int32_t element);
+// What a failure at `element` of the rules was about, of each layer paths first, then ports; empty
+// where nothing is to be said.
+std::string DetailOf(const LandlockLayers& layers, int32_t element);
 
 // The same for the child, outside the heap.
 struct ChildLandlock {
@@ -58,15 +64,20 @@ struct ChildLandlock {
     const char* path;
     uint64_t rights;
   };
+  struct Layer {
+    bool wanted = false;
+    uint64_t handled_fs = 0, handled_net = 0, scopes = 0;
+    const Path* paths = nullptr;
+    const LandlockPort* ports = nullptr;
+    size_t path_count = 0, port_count = 0;
+  };
   bool wanted = false;
-  uint64_t handled_fs = 0, handled_net = 0, scopes = 0;
-  const Path* paths = nullptr;
-  const LandlockPort* ports = nullptr;
-  size_t path_count = 0, port_count = 0;
+  const Layer* layers = nullptr;
+  size_t layer_count = 0;
 };
 
-size_t SizeOf(const Landlock& landlock);
-ChildLandlock Copy(const Landlock& landlock, Region* region);
+size_t SizeOf(const LandlockLayers& layers);
+ChildLandlock Copy(const LandlockLayers& layers, Region* region);
 
 // The child's step: no heap, no errno. 0, or a negative errno with `*element` set to the rule, -1
 // where it is none's. Needs no_new_privs. Paths are looked up with the rights of the caller; what

@@ -75,9 +75,7 @@ void Fit(int abi, unsigned count, uint64_t* mask, std::string* lacking) {
   }
 }
 
-}  // namespace
-
-bool ReadLandlock(TermReader& reader, Landlock* out) {
+bool ReadLayer(TermReader& reader, Landlock* out) {
   size_t pairs;
   if (!reader.ReadMap(&pairs)) return false;
   std::bitset<UINT8_MAX + 1> given;
@@ -95,6 +93,16 @@ bool ReadLandlock(TermReader& reader, Landlock* out) {
     if ((rule.rights & ~out->handled_net) != 0) return false;
   }
   return true;
+}
+
+}  // namespace
+
+bool ReadLandlock(TermReader& reader, LandlockLayers* out) {
+  if (reader.Peek() == TermType::map) return ReadLayer(reader, &out->emplace_back());
+  const bool read = reader.ReadList([out](TermReader& element) {
+    return out->size() < kMaxLandlockLayers && ReadLayer(element, &out->emplace_back());
+  });
+  return read && !out->empty();
 }
 
 int LandlockAbi() {

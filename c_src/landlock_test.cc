@@ -25,22 +25,24 @@ using test::Uint;
 constexpr uint64_t Bit(FsRight right) { return uint64_t{1} << static_cast<unsigned>(right); }
 constexpr uint64_t kReading = Bit(FsRight::read_file) | Bit(FsRight::read_dir);
 
-bool Reads(const std::string& map, Landlock* out) {
-  const std::string frame = test::Frame(map);
+bool Reads(const std::string& term, LandlockLayers* out) {
+  const std::string frame = test::Frame(term);
   TermReader reader(frame);
   REQUIRE(reader.valid());
   return ReadLandlock(reader, out) && reader.AtEnd();
 }
 
 TEST_CASE("names become the bits of the kernel's header") {
-  Landlock landlock;
+  LandlockLayers layers;
   CHECK(Reads(Map({{Atom("handled_fs"), List({Atom("execute"), Atom("ioctl_dev")})},
                    {Atom("paths"), List({Tuple({Binary("/usr"), List({Atom("execute")})})})},
                    {Atom("handled_net"), List({Atom("bind_tcp"), Atom("connect_tcp")})},
                    {Atom("ports"), List({Tuple({Uint(443), List({Atom("connect_tcp")})})})},
                    {Atom("scopes"), List({Atom("signal"), Atom("abstract_unix_socket")})},
                    {Atom("best_effort"), Atom("true")}}),
-              &landlock));
+              &layers));
+  REQUIRE(layers.size() == 1);
+  const Landlock& landlock = layers[0];
   CHECK(landlock.handled_fs == (1u << 0 | 1u << 15));
   REQUIRE(landlock.paths.size() == 1);
   CHECK(landlock.paths[0].path == "/usr");
@@ -60,8 +62,8 @@ TEST_CASE("what is handled nowhere cannot be given back, and other shapes are re
     return Map(
         {{Atom("handled_fs"), execute}, {Atom("paths"), List({Tuple({Binary(name), rights})})}});
   };
-  Landlock landlock;
-  CHECK(Reads(path("/usr", execute), &landlock));
+  LandlockLayers layers;
+  CHECK(Reads(path("/usr", execute), &layers));
   for (const std::string& wrong :
        {path("/usr", List({Atom("refer")})), path("usr", execute), path("", execute),
         path(std::string("/u\0r", 4), execute), path("/usr", List({Atom("connect_tcp")})),
@@ -69,9 +71,29 @@ TEST_CASE("what is handled nowhere cannot be given back, and other shapes are re
         Map({{Atom("ports"), List({Tuple({Uint(1), List({Atom("bind_tcp")})})})}}),
         Map({{Atom("scopes"), List({Atom("execute")})}}), Map({{Atom("inherit"), execute}}),
         Map({{Atom("handled_fs"), execute}, {Atom("handled_fs"), execute}}), List({})}) {
-    Landlock refused;
+    LandlockLayers refused;
     CHECK_FALSE(Reads(wrong, &refused));
   }
+}
+
+TEST_CASE("layers are read in their order, up to as many as the kernel takes") {
+  const std::string one = Map({{Atom("scopes"), List({Atom("signal")})}});
+  const std::string other = Map({{Atom("handled_net"), List({Atom("bind_tcp")})}});
+  LandlockLayers layers;
+  CHECK(Reads(List({one, other}), &layers));
+  REQUIRE(layers.size() == 2);
+  CHECK(layers[0].scopes == 2);
+  CHECK(layers[1].handled_net == 1);
+  const auto many = [&one](size_t count) {
+    std::string list = "l" + test::BigEndian(count, 4);
+    for (size_t i = 0; i < count; ++i) list += one;
+    return list + "j";
+  };
+  LandlockLayers most, more;
+  CHECK(Reads(many(kMaxLandlockLayers), &most));
+  CHECK_FALSE(Reads(many(kMaxLandlockLayers + 1), &more));
+  LandlockLayers wrong;
+  CHECK_FALSE(Reads(List({one, Atom("signal")}), &wrong));
 }
 
 TEST_CASE("what an ABI lacks is an error, or is left out where that is asked for") {
@@ -105,17 +127,22 @@ TEST_CASE("a failure names its rule") {
   Landlock landlock;
   landlock.paths = {{"/usr", 1}, {"/lib", 1}};
   landlock.ports = {{443, 1}};
-  CHECK(DetailOf(landlock, 1) == "/lib");
-  CHECK(DetailOf(landlock, 2) == "port 443");
-  CHECK(DetailOf(landlock, -1).empty());
+  Landlock other;
+  other.paths = {{"/etc", 1}};
+  const LandlockLayers layers = {landlock, other};
+  CHECK(DetailOf(layers, 1) == "/lib");
+  CHECK(DetailOf(layers, 2) == "port 443");
+  CHECK(DetailOf(layers, 3) == "/etc");
+  CHECK(DetailOf(layers, 4).empty());
+  CHECK(DetailOf(layers, -1).empty());
 }
 
 // In a process of its own: the kernel's answer to these rules, then what `attempt` answers.
 template <typename Attempt>
-int Restricted(const Landlock& landlock, Attempt attempt) {
+int Restricted(const LandlockLayers& layers, Attempt attempt) {
   Region region;
-  REQUIRE(region.Ensure(SizeOf(landlock) + 64));
-  const ChildLandlock child = Copy(landlock, &region);
+  REQUIRE(region.Ensure(SizeOf(layers)));
+  const ChildLandlock child = Copy(layers, &region);
   test::Process process = test::ForkProcess([&] {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     int32_t element;
@@ -136,13 +163,28 @@ TEST_CASE("what is handled is denied but below the paths that are named") {
   landlock.handled_fs = kReading;
   // Rights that a file cannot have are left out of its rule.
   landlock.paths = {{"/proc", kReading}, {"/dev/null", kReading}};
-  CHECK(Restricted(landlock, [] { return OpenFails("/proc/self/status", O_RDONLY); }) == 0);
-  CHECK(Restricted(landlock, [] { return OpenFails("/dev/null", O_RDONLY); }) == 0);
-  CHECK(Restricted(landlock, [] { return OpenFails("/etc/passwd", O_RDONLY); }) == EACCES);
-  CHECK(Restricted(landlock, [] { return OpenFails("/etc", O_RDONLY | O_DIRECTORY); }) == EACCES);
+  CHECK(Restricted({landlock}, [] { return OpenFails("/proc/self/status", O_RDONLY); }) == 0);
+  CHECK(Restricted({landlock}, [] { return OpenFails("/dev/null", O_RDONLY); }) == 0);
+  CHECK(Restricted({landlock}, [] { return OpenFails("/etc/passwd", O_RDONLY); }) == EACCES);
+  CHECK(Restricted({landlock}, [] { return OpenFails("/etc", O_RDONLY | O_DIRECTORY); }) == EACCES);
 
   landlock.paths.push_back({"/no/such", kReading});
-  CHECK(Restricted(landlock, [] { return 0; }) == 102);
+  CHECK(Restricted({landlock}, [] { return 0; }) == 102);
+}
+
+TEST_CASE("a layer denies of what those before it leave") {
+  if (LandlockAbi() == 0) return;
+  Landlock wide, narrow;
+  wide.handled_fs = narrow.handled_fs = kReading;
+  wide.paths = {{"/etc", kReading}, {"/dev/null", kReading}};
+  narrow.paths = {{"/etc/passwd", kReading}, {"/proc", kReading}};
+  for (const LandlockLayers& layers : {LandlockLayers{wide, narrow}, {narrow, wide}}) {
+    CHECK(Restricted(layers, [] { return OpenFails("/etc/passwd", O_RDONLY); }) == 0);
+    CHECK(Restricted(layers, [] { return OpenFails("/etc/group", O_RDONLY); }) == EACCES);
+    CHECK(Restricted(layers, [] { return OpenFails("/proc/self/status", O_RDONLY); }) == EACCES);
+  }
+  narrow.paths.push_back({"/no/such", kReading});
+  CHECK(Restricted({wide, Landlock(), narrow}, [] { return 0; }) == 104);
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ struct Plan {
   Surroundings surroundings;
   Mounts mounts;
   Privileges privileges;
-  Landlock landlock;
+  LandlockLayers landlock;
   CgroupControls cgroup_controls;
   std::optional<uint32_t> uid;
   std::optional<uint32_t> gid;

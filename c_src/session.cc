@@ -70,8 +70,8 @@ void Session::Start(UniqueFd target) {
 
 // What cannot be enforced here is found out before anything is made.
 Status Session::CheckConfinement() {
-  if (plan_.landlock.wanted()) {
-    if (Status fits = FitToAbi(LandlockAbi(), &plan_.landlock); !fits.ok()) return fits;
+  for (Landlock& layer : plan_.landlock) {
+    if (Status fits = FitToAbi(LandlockAbi(), &layer); !fits.ok()) return fits;
   }
   Result<std::vector<std::string>> orders = OrdersOf(plan_.privileges, &checkpoint_);
   if (!orders.ok()) return orders.error();

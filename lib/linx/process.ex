@@ -161,7 +161,7 @@ defmodule Linx.Process do
   seccomp filters, `no_new_privs`, landlock, rlimits, nice, CPUs, umask and cgroups, whether its options
   and sandbox said so or commands at its checkpoint, and the environment that its sandbox has. An option
   that is given counts more, also one of a sandbox; of rlimits and sets of capabilities those of the same
-  name, while seccomp filters add up. With `inherit: false` it is only in the same namespaces. So that all of it holds, a session should be
+  name, while seccomp filters and rules of landlock add up. With `inherit: false` it is only in the same namespaces. So that all of it holds, a session should be
   entered once it runs: what is ordered at its checkpoint afterwards is not passed on.
   """
   @spec enter(pos_integer | session, keyword) ::

@@ -121,6 +121,25 @@ defmodule Linx.Integration.HostileInheritTest do
   end
 
   @tag :user_namespaces
+  @tag :landlock
+  test "its own rules of landlock come on top of the session's" do
+    given = tmp_dir()
+    [both, theirs, own] = for name <- ["both", "theirs", "own"], do: Path.join(given, name)
+    for path <- [both, theirs, own], do: File.write!(path, Path.basename(path) <> "\n")
+    system = Enum.filter(["/bin", "/usr", "/lib", "/lib64"], &File.dir?/1)
+
+    sandbox = &(Sandbox.new() |> Sandbox.executable(system) |> Sandbox.readable(["/dev" | &1]))
+
+    {session, _pid} = running(argv: @sleep, sandbox: sandbox.([both, theirs]))
+    argv = ["/bin/cat", both, theirs, own]
+    stdio = [stdout: :pipe, stderr: :devnull]
+    options = [argv: argv, sandbox: sandbox.([both, own]), stdio: stdio, active: false]
+    {:ok, newcomer} = Linx.Process.enter(session, [auto_proceed: true] ++ options)
+    assert Linx.Process.recv(newcomer, :stdout) == {:ok, "both\n"}
+    assert Linx.Process.recv(newcomer, :stdout) == {:error, :closed}
+    assert Linx.Process.wait(newcomer) == {:ok, {:exited, 1}}
+  end
+
   test "the offsets of its clocks are seen" do
     sandbox =
       Sandbox.new()

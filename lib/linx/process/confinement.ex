@@ -111,13 +111,16 @@ defmodule Linx.Process.Confinement do
   A request to enter, with the restrictions of the session that is entered: those that neither the
   request has nor `told` names, keys about which the caller has said something.
 
-  Limits of processes and sets of capabilities go by name, and filters add up. The newcomer is in the
-  target's cgroups, if the target was given some.
+  Limits of processes and sets of capabilities go by name, and filters and rules of landlock add up. The
+  newcomer is in the target's cgroups, if the target was given some.
 
       iex> target = %{capabilities: %{ambient: 0, bounding: 1}, seccomp: ["a"], cgroup: true}
       iex> own = %{capabilities: %{bounding: 3}, seccomp: ["b"]}
       iex> Linx.Process.Confinement.inherit(own, [], target)
       %{capabilities: %{ambient: 0, bounding: 3}, cgroup: :target, seccomp: ["a", "b"]}
+      iex> target = %{landlock: %{scopes: [:signal]}}
+      iex> Linx.Process.Confinement.inherit(%{landlock: %{handled_net: [:bind_tcp]}}, [], target)
+      %{landlock: [%{scopes: [:signal]}, %{handled_net: [:bind_tcp]}]}
   """
   @spec inherit(map, told :: [atom], target :: map) :: map
   def inherit(request, told, target) do
@@ -127,6 +130,7 @@ defmodule Linx.Process.Confinement do
       :rlimits, theirs, own -> Limits.merge(theirs, own)
       :capabilities, theirs, own -> Map.merge(theirs, own)
       :seccomp, theirs, own -> theirs ++ own
+      :landlock, theirs, own -> List.wrap(theirs) ++ List.wrap(own)
       _key, _theirs, own -> own
     end)
     |> join_cgroups(told, target)

@@ -19,7 +19,7 @@ defmodule Linx.Process.Isolation do
     * `:nice`, `:oom_score_adj`, `:cpus` (a list), `:umask`
     * `:landlock` - what was asked for, as the kernel does not tell what rules a process has (landlock(7));
       where that was said to be by best effort, what this kernel's ABI enforces of it, and as `:lacking` the
-      names of the rest
+      names of the rest. Of who has entered a session with rules of its own a list, the session's first
 
   What the BEAM's user may not read is `:unknown`.
   """
@@ -70,7 +70,7 @@ defmodule Linx.Process.Isolation do
           oom_score_adj: integer | unknown,
           cpus: [non_neg_integer],
           umask: non_neg_integer | nil,
-          landlock: map | nil | unknown
+          landlock: map | [map | unknown] | nil | unknown
         }
   @type limit :: non_neg_integer | :infinity
 
@@ -126,6 +126,8 @@ defmodule Linx.Process.Isolation do
       landlock: landlock(confinement[:landlock])
     }
   end
+
+  defp landlock(layers) when is_list(layers), do: Enum.map(layers, &landlock/1)
 
   # Nothing is lacking from other rules, or there would be no session.
   defp landlock(%{best_effort: true} = rules) do
