@@ -13,12 +13,14 @@ defmodule Linx.Bench do
     Proc,
     Programs,
     SandboxRow,
-    Table
+    Table,
+    WarmRow
   }
 
   alias Linx.Bench.ThroughputRows
 
   @type context :: %{
+          source: Path.t(),
           programs: %{atom => Path.t()},
           true_path: Path.t(),
           quick: boolean
@@ -39,7 +41,8 @@ defmodule Linx.Bench do
     {10, &ThroughputRows.input/1},
     {11, &FootprintRows.memory/1},
     {12, &FootprintRows.growth/1},
-    {13, &FairnessRow.flooded/1}
+    {13, &FairnessRow.flooded/1},
+    {14, &WarmRow.run/1}
   ]
 
   @doc "The numbers of all rows."
@@ -65,6 +68,7 @@ defmodule Linx.Bench do
     :ok = Peers.start()
 
     context = %{
+      source: opts[:source],
       programs: Programs.build(opts[:source], opts[:build]),
       true_path: System.find_executable("true"),
       quick: Keyword.get(opts, :quick, false)

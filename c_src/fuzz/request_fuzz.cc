@@ -25,7 +25,8 @@ void CheckPlan(const Plan& plan) {
     Require(plan.argv.empty() && IsString(*plan.title) && !plan.title->empty());
     Require(plan.title->size() <= kMaxTitle && !plan.path && !plan.env);
   } else {
-    Require(!plan.argv.empty() && (plan.path ? *plan.path : plan.argv[0])[0] == '/');
+    Require(plan.prefork ||
+            (!plan.argv.empty() && (plan.path ? *plan.path : plan.argv[0])[0] == '/'));
   }
   Require(!plan.path || IsString(*plan.path));
   for (const std::string& argument : plan.argv) Require(IsString(argument));

@@ -8,7 +8,7 @@ defmodule Linx.Integration.BenchTest do
   @moduletag :root
   @moduletag timeout: 120_000
 
-  @rows Enum.to_list(1..13)
+  @rows Enum.to_list(1..14)
 
   setup do
     shell = Mix.shell()
