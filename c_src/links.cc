@@ -1,5 +1,6 @@
 #include "links.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -10,8 +11,10 @@
 namespace linx {
 namespace {
 
+bool Reads(const Stdio& end) { return end.mode != FileMode::write; }
+
 bool SameEnd(const Stdio& one, const Stdio& other) {
-  return one.kind == other.kind && (one.kind != StdioKind::link || one.mode == other.mode);
+  return one.kind == other.kind && (one.kind != StdioKind::link || Reads(one) == Reads(other));
 }
 
 // What is made for `wanted`: its own fd, and the one that waits for who asks for `rest`.
@@ -25,7 +28,7 @@ Result<Made> MakePipe(const Stdio& wanted) {
   int fds[2];
   if (pipe2(fds, O_CLOEXEC) < 0) return Error::Last(Stage::pipe2, wanted.path);
   Made made{UniqueFd(fds[0]), UniqueFd(fds[1]), wanted};
-  const bool reads = wanted.mode == FileMode::read;
+  const bool reads = Reads(wanted);
   made.rest.mode = reads ? FileMode::write : FileMode::read;
   if (!reads) std::swap(made.own, made.other);
   return made;
@@ -52,6 +55,15 @@ Result<Made> MakeListener(const Stdio& wanted) {
 }  // namespace
 
 Result<UniqueFd> Links::Claim(const Stdio& wanted, uint64_t owner) {
+  Result<UniqueFd> claimed = ClaimEnd(wanted, owner);
+  if (claimed.ok() && wanted.mode == FileMode::read_nonblock &&
+      fcntl(claimed.value().get(), F_SETFL, O_NONBLOCK) < 0) {
+    return Error::Last(Stage::link, wanted.path);
+  }
+  return claimed;
+}
+
+Result<UniqueFd> Links::ClaimEnd(const Stdio& wanted, uint64_t owner) {
   if (wanted.kind == StdioKind::connect) return Connect(wanted);
   const auto found = unclaimed_.find(wanted.path);
   if (found == unclaimed_.end()) return Make(wanted, owner);

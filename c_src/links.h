@@ -25,6 +25,7 @@ class Links {
   void Drop(uint64_t owner);
 
  private:
+  Result<UniqueFd> ClaimEnd(const Stdio& wanted, uint64_t owner);
   // `end` is what has to be asked for to get it.
   struct Unclaimed {
     Stdio end;

@@ -54,6 +54,21 @@ TEST_CASE("who names the other end gets it, and both ends block") {
   }
 }
 
+TEST_CASE("a reader may be one that does not wait") {
+  for (const bool reader_first : {true, false}) {
+    Links links;
+    UniqueFd first = Claim(links, "a", reader_first ? FileMode::read_nonblock : FileMode::write, 1);
+    UniqueFd second =
+        Claim(links, "a", reader_first ? FileMode::write : FileMode::read_nonblock, 2);
+    UniqueFd& reader = reader_first ? first : second;
+    UniqueFd& writer = reader_first ? second : first;
+    CHECK((fcntl(reader.get(), F_GETFL) & O_NONBLOCK) != 0);
+    CHECK((fcntl(writer.get(), F_GETFL) & O_NONBLOCK) == 0);
+    writer.Reset();
+    CHECK(IsClosed(reader));
+  }
+}
+
 TEST_CASE("an end that is asked for twice is refused until the name is free again") {
   Links links;
   const UniqueFd first = Claim(links, "a", FileMode::write, 1);

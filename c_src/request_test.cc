@@ -353,6 +353,7 @@ std::vector<Wrong> WrongValues() {
       {"fds", List({Tuple({Uint(3), Atom("pipe")})})},
       {"fds", List({Tuple({Uint(3), Tuple({Atom("pipe"), Binary("a"), Atom("append")})})})},
       {"fds", List({Tuple({Uint(3), Tuple({Atom("pipe"), Binary("a")})})})},
+      {"fds", List({Tuple({Uint(3), Tuple({Atom("file"), Binary("/a"), Atom("read_nonblock")})})})},
       {"fds", List({Tuple({Uint(3), Tuple({Atom("socketpair"), Binary("")})})})},
       {"fds", List({Tuple({Uint(3), Tuple({Atom("socketpair"), nul})})})},
       {"fds", List({Tuple({Uint(3), Tuple({Atom("socketpair"), Binary(std::string(256, 'x'))})})})},
@@ -415,12 +416,12 @@ TEST_CASE("a known key of the wrong shape is malformed and is named") {
 
 TEST_CASE("fds are read in their order, and at most 64 of them") {
   const Plan plan = GoldenPlan(Mode::spawn, "request_spawn_fds");
-  REQUIRE(plan.fds.size() == 8);
-  constexpr int kNumbers[] = {1023, 3, 4, 5, 6, 7, 8, 9};
-  constexpr StdioKind kKinds[] = {StdioKind::devnull,  StdioKind::file,   StdioKind::connect_unix,
-                                  StdioKind::link,     StdioKind::link,   StdioKind::socketpair,
-                                  StdioKind::listener, StdioKind::connect};
-  for (size_t i = 0; i < 8; ++i) {
+  REQUIRE(plan.fds.size() == 9);
+  constexpr int kNumbers[] = {1023, 3, 4, 5, 6, 7, 8, 9, 10};
+  constexpr StdioKind kKinds[] = {StdioKind::devnull,  StdioKind::file,    StdioKind::connect_unix,
+                                  StdioKind::link,     StdioKind::link,    StdioKind::socketpair,
+                                  StdioKind::listener, StdioKind::connect, StdioKind::link};
+  for (size_t i = 0; i < 9; ++i) {
     CHECK(plan.fds[i].number == kNumbers[i]);
     CHECK(plan.fds[i].directive.kind == kKinds[i]);
   }
@@ -428,6 +429,7 @@ TEST_CASE("fds are read in their order, and at most 64 of them") {
   CHECK(plan.fds[3].directive.mode == FileMode::read);
   CHECK(plan.fds[4].directive.mode == FileMode::write);
   CHECK(plan.fds[7].directive.path == "grüße");
+  CHECK(plan.fds[8].directive.mode == FileMode::read_nonblock);
   CHECK(plan.links());
   for (const size_t count : {size_t{64}, size_t{65}}) {
     std::string list = "l" + test::BigEndian(count, 4);

@@ -30,7 +30,7 @@ bool StdioKindOf(Value word, StdioKind* out) {
 
 bool ReadFileMode(TermReader& reader, FileMode* out) {
   Value word;
-  if (!reader.ReadName(&word) || word < Value::read_ || word > Value::append_) return false;
+  if (!reader.ReadName(&word) || word < Value::read_ || word > Value::read_nonblock_) return false;
   *out = static_cast<FileMode>(static_cast<int>(word) - static_cast<int>(Value::read_));
   return true;
 }
@@ -45,7 +45,7 @@ bool ReadPathDirective(TermReader& reader, size_t arity, Stdio* out) {
       return arity == 2;
     case Value::file_:
       out->kind = StdioKind::file;
-      return arity == 3 && ReadFileMode(reader, &out->mode);
+      return arity == 3 && ReadFileMode(reader, &out->mode) && out->mode != FileMode::read_nonblock;
     case Value::link_:
     case Value::pipe_:
       out->kind = StdioKind::link;

@@ -24,11 +24,11 @@ enum class StdioKind : uint8_t {
   connect,      // a connection to the listener of another session
   like_stdout,  // stderr only: the very same as stdout
 };
-enum class FileMode : uint8_t { read, write, append };
+enum class FileMode : uint8_t { read, write, append, read_nonblock };
 struct Stdio {
   StdioKind kind = StdioKind::inherit;
   std::string path;                // connect_unix and file; the name of what sessions share
-  FileMode mode = FileMode::read;  // file; a link's end, which is read or write
+  FileMode mode = FileMode::read;  // file, without read_nonblock; a link's end, without append
   bool signed_by_peer = false;     // the socket tells which process writes to it
 
   // Whether it takes another session.
@@ -55,8 +55,8 @@ constexpr char kExpectedStdio[] =
 bool ReadFds(TermReader& reader, std::vector<FdWish>* fds);
 constexpr char kExpectedFds[] =
     "a list of at most 64 of {3..1023, directive}, each fd once, with a directive of :devnull, "
-    "{:connect_unix, path}, {:file, path, :read | :write | :append}, {:pipe, name, :read | :write} "
-    "or {:socketpair | :listener | :connect, name}";
+    "{:connect_unix, path}, {:file, path, :read | :write | :append}, {:pipe, name, :read | "
+    ":read_nonblock | :write} or {:socketpair | :listener | :connect, name}";
 
 // Reads the value of the key `prefork`.
 bool ReadPrefork(TermReader& reader, Stdio* prefork);

@@ -42,10 +42,11 @@ defmodule Linx.Process.OptionsTest do
       {:pipe, "a", :write},
       {:socketpair, String.duplicate("x", 255)},
       {:listener, "web"},
-      {:connect, "web"}
+      {:connect, "web"},
+      {:pipe, "b", :read_nonblock}
     ]
 
-    each = Enum.zip(3..9, directives)
+    each = Enum.zip(3..10, directives)
     assert request(fds: each).fds == each
     assert request(fds: Map.new(each)).fds == each
     assert request(fds: %{1023 => :devnull}).fds == [{1023, :devnull}]
@@ -65,6 +66,7 @@ defmodule Linx.Process.OptionsTest do
           {3, {:listener, "a\0b"}},
           {3, {:connect, :web}},
           {3, {:file, "/etc/hostname"}},
+          {3, {:file, "/etc/hostname", :read_nonblock}},
           {}
         ],
         do: assert(reason(fds: [{4, :devnull}, bad]) == {:bad_fds, bad})

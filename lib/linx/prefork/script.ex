@@ -36,7 +36,7 @@ defmodule Linx.Prefork.Script do
       {@listen, {:listener, name}},
       {@call, {:socketpair, first}},
       {@watch_in, :devnull},
-      {@watch_err, {:pipe, watch(name), :read}}
+      {@watch_err, {:pipe, watch(name), :read_nonblock}}
     ]
 
     script =

@@ -35,7 +35,8 @@ defmodule Linx.Process.Options do
       agent opens them before the workload exists. A directive is `:devnull`, `{:file, host_path, mode}` or
       `{:connect_unix, host_path}`, as for `:stdio`, or what sessions of one agent (see `:agent`) share by a
       name of at most 255 bytes:
-      * `{:pipe, name, :read | :write}` - one end of a pipe, whose other end goes to who names that
+      * `{:pipe, name, :read | :write}` - one end of a pipe, whose other end goes to who names that; with
+        `:read_nonblock` a reader that does not wait
       * `{:socketpair, name}` - one end of a pair of connected sockets (AF_UNIX, SOCK_STREAM); the
         other goes to the next who says the same, and then the name is free again
       * `{:listener, name}` - a socket (as above, non-blocking) that listens and has no path: only sessions of

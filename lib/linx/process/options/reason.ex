@@ -36,7 +36,7 @@ defmodule Linx.Process.Options.Reason do
     bad_fds:
       {:fds,
        "a map or list of at most 64 different fds in 3..1023, each with :devnull, {:file, path, " <>
-         ":read | :write | :append}, {:connect_unix, path}, {:pipe, name, :read | :write}, or " <>
+         ":read | :write | :append}, {:connect_unix, path}, {:pipe, name, :read | :read_nonblock | :write}, or " <>
          "{:socketpair | :listener | :connect, name}"},
     bad_no_new_privs: {:no_new_privs, "true or false"},
     bad_orphan_policy: {:orphan_policy, "{:kill, milliseconds} or :linger"},

@@ -129,7 +129,7 @@ defmodule Linx.Process.Options.Values do
   defp fd?(_other), do: false
 
   defp opened?(:devnull), do: true
-  defp opened?({:pipe, name, end_}), do: end_ in [:read, :write] and name?(name)
+  defp opened?({:pipe, name, end_}), do: end_ in [:read, :read_nonblock, :write] and name?(name)
   defp opened?({how, name}) when how in [:socketpair, :listener, :connect], do: name?(name)
   defp opened?(other) when is_tuple(other), do: directive?({:stdin, other}) and not link?(other)
   defp opened?(_other), do: false
