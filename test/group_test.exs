@@ -32,6 +32,7 @@ defmodule Linx.GroupTest do
             {[roles: [a: [argv: ["true"]]]], {:bad_role, :a, {:bad_argv, ["true"]}}},
             {[roles: [a: @argv ++ [instances: 1001]]], {:bad_role, :a, {:bad_instances, 1001}}},
             {[roles: [a: @argv ++ [links: [:b]]]], {:bad_role, :a, {:bad_links, :b}}},
+            {[roles: [a: @argv ++ [sends_fds: 1]]], {:bad_role, :a, {:bad_sends_fds, 1}}},
             {[roles: [a: @argv ++ [links: :b]]], {:bad_role, :a, {:bad_links, :b}}},
             {[roles: [a: @argv ++ [owner: self()]]], {:bad_role, :a, {:unknown_option, :owner}}},
             {[roles: [a: @argv ++ [stdio: :pipe]]], {:bad_role, :a, {:bad_stdio, :pipe}}},

@@ -29,6 +29,9 @@ defmodule Linx.Group do
     * `:links` - `:all`, or a list of roles to be linked to, default `[]`. A link is made where either side asks
       for it, between each instance of the one and each of the other. The instances of a role are linked to
       each other only where its list has the role itself
+    * `:sends_fds` - boolean, whether its instances may send fds to the BEAM, default `false`: the kernel closes them
+      then. To close an fd can take as long as its file wants (a socket that lingers, a file system of somebody's own), so
+      this is for roles that are trusted not to want that
     * `:user`, `:root` - as `Linx.Sandbox.user/2` and `Linx.Sandbox.root/2` have it, on top of a `:sandbox` or of
       `Linx.Sandbox.new/0`
 
@@ -84,7 +87,8 @@ defmodule Linx.Group do
 
   With `fd:` a frame takes an open file along: a socket of `:socket` or `:gen_tcp`, or the number of any fd
   of the BEAM. The instance gets a copy: the BEAM goes on owning its own. What the BEAM had open does not
-  block (O_NONBLOCK), and neither does the new end of a link: who wants it to has to say so (fcntl(2)). An instance may send fds, too: they are
+  block (O_NONBLOCK), and neither does the new end of a link: who wants it to has to say so (fcntl(2)). An instance whose role
+  `:sends_fds` may do so, too: they are
   `Linx.Group.Fd`, to be closed or to be handed on to another one. One that the owner forgets is closed with
   the group. At most one goes with a frame.
   """
@@ -120,7 +124,8 @@ defmodule Linx.Group do
     * `:name` - as `GenServer.start_link/3` has it
 
   Errors are `t:Linx.Group.Options.reason/0`, which `Linx.Group.Options.message/1` puts into words, and what
-  `Linx.Process.spawn/1` says where no session can be started at all. A program that cannot be
+  `Linx.Process.spawn/1` says where no session can be started at all, or `{:rendezvous, posix}` where there is no
+  directory for sockets in `System.tmp_dir/0`. A program that cannot be
   executed is an instance that is lost.
   """
   @spec start_link(keyword) :: {:ok, pid} | {:error, Options.reason() | term}

@@ -278,7 +278,7 @@ defmodule Linx.Integration.GroupTest do
   end
 
   test "an fd goes to an instance and comes back" do
-    group = start(a: role(), b: role())
+    group = start(a: role(sends_fds: true), b: role())
     {:ok, listener} = :gen_tcp.listen(0, [])
     assert %{payload: "back", fd: %Fd{} = fd} = ask(group, {:a, 1}, 5, "", fd: listener)
     {:ok, number} = :inet.getfd(listener)
@@ -306,7 +306,11 @@ defmodule Linx.Integration.GroupTest do
   test "an instance has so many fds open in the BEAM, and is read again when they are closed" do
     group =
       start(
-        a: role(argv: said("for n in range(100): group.channel.send(9, fd=0)\ngroup.receive()"))
+        a:
+          role(
+            argv: said("for n in range(100): group.channel.send(9, fd=0)\ngroup.receive()"),
+            sends_fds: true
+          )
       )
 
     message = fn -> answer(group, :a, 1, 9).fd end
@@ -349,6 +353,24 @@ defmodule Linx.Integration.GroupTest do
     stop(group)
   end
 
+  test "who may not send fds does not get them into the BEAM" do
+    send =
+      "socket.send_fds(group.channel.socket, [struct.pack('!IHHII', 0, 8, 0, 0, 0)], [0] * 50)"
+
+    loop =
+      "import socket, struct\nfor n in range(100): #{send}\ngroup.channel.send(9, fd=0)\ngroup.receive()"
+
+    open = fn -> length(File.ls!("/proc/self/fd")) end
+    before = open.()
+    {:ok, group} = Group.start_link(roles: [a: role(argv: said(loop))], max_restarts: 0)
+    Process.unlink(group)
+    for _ <- 1..100, do: assert(answer(group, :a, 1, 8).fd == nil)
+    assert open.() < before + 20
+    # A frame that says it has one is none then.
+    assert_receive {:linx_group, ^group, {:lost, :a, 1, {:protocol, :no_fd}}}, @deadline
+    assert_receive {:linx_group, ^group, {:stopped, _reason}}, @deadline
+  end
+
   test "what is no frame, and fds that nobody speaks of, end an instance" do
     for {what, violation} <- [
           {"s.send(b'\\xff' * 16)", {:too_long, 0xFFFFFFFF}},
@@ -363,7 +385,8 @@ defmodule Linx.Integration.GroupTest do
       script =
         "import socket, struct, time\ns = socket.socket(fileno=3)\n#{what}\ntime.sleep(1000)"
 
-      {:ok, group} = Group.start_link(roles: [a: role(argv: argv(script))], max_restarts: 0)
+      role = role(argv: argv(script), sends_fds: true)
+      {:ok, group} = Group.start_link(roles: [a: role], max_restarts: 0)
       Process.unlink(group)
       assert_receive {:linx_group, ^group, {:lost, :a, 1, {:protocol, ^violation}}}, @deadline
       assert_receive {:linx_group, ^group, {:stopped, _reason}}, @deadline

@@ -26,7 +26,8 @@ defmodule Linx.Group.Channel do
     # The selects that reading and writing wait for.
     :reading,
     :writing,
-    # How many fds of the instance's are open.
+    # Whether the instance may send fds, and how many of them are open.
+    :fds?,
     held: 0,
     inbox: %Inbox{},
     outbox: %Outbox{},
@@ -38,7 +39,7 @@ defmodule Linx.Group.Channel do
   @doc """
   Takes over a socket of the caller, which is the group.
 
-  `:id`, `:name`, `:owner` and `:active` are options.
+  `:id`, `:name`, `:owner`, `:active` and `:fds?` are options.
   """
   @spec start_link(:socket.socket(), keyword) :: {:ok, pid}
   def start_link(socket, options) do
@@ -174,7 +175,7 @@ defmodule Linx.Group.Channel do
   # One piece a turn, so that who writes without end does not keep what is to be sent waiting.
   defp read(%{open?: true, reading: nil, active: active, held: held} = state)
        when active != 0 and held < @max_held do
-    case Receiver.receive(state.socket) do
+    case Receiver.receive(state.socket, state.fds?) do
       {:ok, piece} ->
         send(self(), :read)
         take(state, piece)
@@ -191,7 +192,7 @@ defmodule Linx.Group.Channel do
 
   # A socket of a dead instance holds what the kernel has room for, and nothing follows.
   defp drain_all(%{open?: true} = state) do
-    case Receiver.receive(state.socket) do
+    case Receiver.receive(state.socket, state.fds?) do
       {:ok, piece} -> state |> take(piece) |> deliver() |> drain_all()
       {:wait, info} -> tap(state, &:socket.cancel(&1.socket, info))
       {:error, _reason} -> state

@@ -17,7 +17,8 @@ defmodule Linx.Group.Options do
           | {:bad_max_restarts | :bad_max_seconds | :bad_drain | :bad_grace, term}
           | {:bad_owner | :bad_active, term}
           | {:unknown_option, term}
-          | {:bad_role, atom, {:bad_instances | :bad_links, term} | :too_many_fds | Reason.t()}
+          | {:bad_role, atom,
+             {:bad_instances | :bad_links | :bad_sends_fds, term} | :too_many_fds | Reason.t()}
 
   @type t :: %__MODULE__{
           roles: %{atom => Role.t()},
@@ -138,6 +139,9 @@ defmodule Linx.Group.Options do
 
   defp of_role({:bad_links, value}),
     do: "invalid option :links: #{inspect(value)}, expected :all or a list of roles of the group"
+
+  defp of_role({:bad_sends_fds, value}),
+    do: "invalid option :sends_fds: #{inspect(value)}, expected true or false"
 
   defp of_role(:too_many_fds),
     do: "its channel, links and :fds are more than 64: link fewer instances to each"

@@ -2,7 +2,7 @@ defmodule Linx.Group.Receiver do
   @moduledoc """
   Reads what an instance has sent, with the fds that came along, and waits for nothing.
 
-      case Linx.Group.Receiver.receive(socket) do
+      case Linx.Group.Receiver.receive(socket, true) do
         {:ok, %{bytes: bytes, fds: numbers, whole?: true}} -> {bytes, numbers}
         {:wait, select_info} -> select_info
         {:error, :closed} -> :closed
@@ -19,12 +19,15 @@ defmodule Linx.Group.Receiver do
 
   @type piece :: %{bytes: binary, fds: [non_neg_integer], whole?: boolean}
 
-  @doc "What is there. `whole?` is false where fds came that had no room."
-  @spec receive(:socket.socket()) ::
+  @doc """
+  What is there. `whole?` is false where fds came that had no room; where there are to be none, the kernel
+  closes them all.
+  """
+  @spec receive(:socket.socket(), fds? :: boolean) ::
           {:ok, piece} | {:wait, :socket.select_info()} | {:error, term}
-  def receive(socket) do
+  def receive(socket, fds?) do
     # Without a way to close them there must not be any.
-    if Fd.supported?(), do: receive_message(socket), else: receive_bytes(socket)
+    if fds? and Fd.supported?(), do: receive_message(socket), else: receive_bytes(socket)
   end
 
   defp receive_message(socket) do

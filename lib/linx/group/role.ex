@@ -12,15 +12,16 @@ defmodule Linx.Group.Role do
           name: atom,
           instances: pos_integer,
           links: :all | [atom],
+          sends_fds: boolean,
           options: Options.t()
         }
 
-  @enforce_keys [:name, :instances, :links, :options]
+  @enforce_keys [:name, :instances, :links, :sends_fds, :options]
   defstruct @enforce_keys
 
   # What the group decides itself, or what would need a reader.
   @taken [:owner, :tag, :linger, :auto_proceed, :agent, :active, :window]
-  @own [:instances, :links, :user, :root]
+  @own [:instances, :links, :sends_fds, :user, :root]
   @max_instances 1000
 
   @doc """
@@ -54,10 +55,18 @@ defmodule Linx.Group.Role do
          {own, session} = Keyword.split(options, @own),
          {:ok, instances} <- instances(Keyword.get(own, :instances, 1)),
          {:ok, links} <- links(Keyword.get(own, :links, [])),
+         {:ok, sends_fds} <- sends_fds(Keyword.get(own, :sends_fds, false)),
          :ok <- untaken(session),
          {:ok, valid} <- Options.validate(:spawn, confined(session, own)),
          :ok <- streams(valid, session) do
-      {:ok, %__MODULE__{name: name, instances: instances, links: links, options: valid}}
+      {:ok,
+       %__MODULE__{
+         name: name,
+         instances: instances,
+         links: links,
+         sends_fds: sends_fds,
+         options: valid
+       }}
     end
   end
 
@@ -75,6 +84,9 @@ defmodule Linx.Group.Role do
       do: {:ok, Enum.uniq(list)},
       else: {:error, {:bad_links, list}}
   end
+
+  defp sends_fds(value) when is_boolean(value), do: {:ok, value}
+  defp sends_fds(other), do: {:error, {:bad_sends_fds, other}}
 
   defp untaken(session) do
     case Enum.find(@taken, &Keyword.has_key?(session, &1)) do

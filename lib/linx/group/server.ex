@@ -144,7 +144,9 @@ defmodule Linx.Group.Server do
   end
 
   defp heard(state, member, {:ready, host_pid}) do
-    case Member.meet(member, owner: state.owner, active: state.options.active) do
+    fds? = state.options.roles[member.plan.role].sends_fds
+
+    case Member.meet(member, owner: state.owner, active: state.options.active, fds?: fds?) do
       {:ok, member, links} ->
         state = put(state, %{member | host_pid: host_pid})
         state = Enum.reduce(links, state, &relink(&2, member, &1))
