@@ -52,12 +52,19 @@ constexpr size_t kFilterSize = 12;
 // More stack than the calls take that it still makes then.
 constexpr size_t kCalls = 1024;
 
+struct Range {
+  uintptr_t begin, end;
+};
+
 // All that it still needs once its memory is gone: on its stack, in as few pages as can be.
 struct Own {
   char title[kMaxTitle + 1];
   uint64_t no_signals;
   struct sock_filter filter[kFilterSize];
   struct sock_fprog program;
+  Range unmapped[3];
+  uintptr_t unmapped_from;  // to the end of user memory
+  uintptr_t page;
   Report failed;
 };
 
@@ -112,6 +119,8 @@ void MakeFilter(int channel, Own* own) {
   own->program.filter = own->filter;
 }
 
+// These return when the thread's memory is gone: they have no array, and so no stack protector,
+// whose word lies there.
 long Unmap(uintptr_t begin, uintptr_t end) {
   return begin < end ? raw::Call(SYS_munmap, begin, end - begin) : 0;
 }
@@ -125,23 +134,6 @@ long UnmapFrom(uintptr_t begin, uintptr_t page) {
   return rc;
 }
 
-struct Range {
-  uintptr_t begin, end;
-};
-
-// Everything but `kept`. Nothing but code and the stack may be used from here on.
-template <size_t kCount>
-long UnmapAllBut(Range (&kept)[kCount], uintptr_t page) {
-  std::sort(kept, kept + kCount, [](Range a, Range b) { return a.begin < b.begin; });
-  uintptr_t next = 0;
-  for (const Range& range : kept) {
-    const long rc = Unmap(next, range.begin);
-    if (rc < 0) return rc;
-    next = range.end;
-  }
-  return UnmapFrom(next, page);
-}
-
 // What the kernel goes on writing to for this thread, since glibc has asked it to: rseq(2).
 Range Rseq() {
 #ifdef RSEQ_SIG
@@ -153,19 +145,22 @@ Range Rseq() {
 #endif
 }
 
-// What remains: the program's code, that, and the stack from `own` to `callers`, where the frames
-// of those begin who called.
-long ForgetMemory(const Own* own, char* callers) {
+// What remains: the program's code, that, and the caller's frame, which ends where those of its own
+// `callers` begin. Nobody returns to these; what they leave in the last page is wiped.
+[[gnu::noinline]] void PlanUnmapping(Own* own, char* callers) {
   const auto page = static_cast<uintptr_t>(getauxval(AT_PAGESZ));
   const auto pages = [page](Range bytes) -> Range {
     return {bytes.begin & ~(page - 1), (bytes.end + page - 1) & ~(page - 1)};
   };
   const auto at = [](const void* place) { return reinterpret_cast<uintptr_t>(place); };
   Range kept[] = {pages({at(__executable_start), at(etext)}), pages(Rseq()),
-                  pages({at(own) - kCalls, at(callers)})};
+                  pages({at(__builtin_dwarf_cfa()) - kCalls, at(callers)})};
   auto* end = reinterpret_cast<volatile char*>(kept[2].end);
   for (volatile char* byte = callers; byte < end; ++byte) *byte = 0;
-  return UnmapAllBut(kept, page);
+  std::sort(kept, kept + 3, [](Range a, Range b) { return a.begin < b.begin; });
+  for (int i = 0; i < 3; ++i) own->unmapped[i] = {i == 0 ? 0 : kept[i - 1].end, kept[i].begin};
+  own->unmapped_from = kept[2].end;
+  own->page = page;
 }
 
 }  // namespace
@@ -192,8 +187,13 @@ long DropWholeBoundingSet() {
                         Prctl(PR_SET_DUMPABLE, 0), CloseAllBut(0, kept, 1)}) {
     if (rc < 0) ReportFailure(channel, Stage::wait, rc);
   }
-  // Nobody is returned to.
-  long rc = kMayUnmap ? ForgetMemory(&own, static_cast<char*>(__builtin_dwarf_cfa())) : 0;
+  PlanUnmapping(&own, static_cast<char*>(__builtin_dwarf_cfa()));
+  // From here on there is code and this stack, and nothing else: no constant, no thread's memory.
+  long rc = 0;
+  for (int i = 0; kMayUnmap && rc == 0 && i < 3; ++i) {
+    rc = Unmap(own.unmapped[i].begin, own.unmapped[i].end);
+  }
+  if (kMayUnmap && rc == 0) rc = UnmapFrom(own.unmapped_from, own.page);
   if (rc == 0) rc = raw::Call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &own.program);
   if (rc < 0) {
     own.failed.code = static_cast<int32_t>(-rc);
