@@ -17,6 +17,10 @@ def block(language):
 
 
 class Guide(WarmTest):
+    def test_the_program_is_the_example(self):
+        example = pathlib.Path(os.environ["LINX_EXAMPLES"], "prefork", "prices.py")
+        self.assertEqual(block("python"), example.read_text())
+
     def run_lines(self, lines):
         """The output of a shell's lines, in which linx-prefork is found."""
         environment = {**os.environ, "PATH": f"{LIBRARY}:{os.environ['PATH']}", "LANG": "C.UTF-8"}

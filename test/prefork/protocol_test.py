@@ -131,6 +131,14 @@ class Runs(WarmTest):
         code = "import atexit; atexit.register(print, 'bye')"
         self.assertEqual(server.call().run(code), (0, "bye\n"))
 
+    def test_a_quick_exit(self):
+        server = Server(self)
+        code = "import atexit; atexit.register(print, 'bye'); print('out'); "
+        code += "print('err', file=sys.stderr); linx_prefork.quick_exit(3); print('more')"
+        call = server.first.begin(code)
+        self.assertEqual(call.status(), 3 << 8)
+        self.assertEqual((call.output(), call.output(1)), ("out\nbye\n", "err\n"))
+
     def test_a_run_has_no_fd_but_its_own(self):
         server = Server(self)
         server.first.begin(SLEEP)

@@ -52,6 +52,7 @@ defmodule Linx.Test.WarmSuite do
     |> Sandbox.bind(Application.app_dir(:linx, "priv"), "/tmp/priv")
     |> Sandbox.bind(Path.dirname(verbs()), "/tmp/built")
     |> Sandbox.bind(@guides, "/tmp/docs")
+    |> Sandbox.bind(Path.dirname(@example), "/tmp/examples")
   end
 
   defp environment(run_dir) do
@@ -62,6 +63,7 @@ defmodule Linx.Test.WarmSuite do
       {"LINX_PRIV", "/tmp/priv"},
       {"LINX_VERBS", "/tmp/built/verbs"},
       {"LINX_GUIDE", "/tmp/docs/prefork.md"},
+      {"LINX_EXAMPLES", "/tmp/examples"},
       {"XDG_RUNTIME_DIR", run_dir}
     ]
   end
