@@ -2,7 +2,7 @@ defmodule Linx.Group.Roster do
   @moduledoc """
   The members of a group by their ids, and how to find one.
 
-      iex> alias Linx.Group.{Member, Plan, Roster}
+      iex> alias Linx.Group.{Member, Roster}
       iex> {:ok, options} = Linx.Group.Options.validate(roles: [web: [argv: ["/bin/true"], instances: 2]])
       iex> members = Map.new(options.plan, fn {id, plan} -> {id, %Member{plan: plan}} end)
       iex> Roster.channels(members, :web)
