@@ -50,7 +50,7 @@ defmodule Linx.Doorbell do
 
   ## Cost
 
-  Two processes and an open file of the BEAM, and the probe: 9 kB of memory (PSS, measured with 300 of
+  Two processes and an open file of the BEAM, and the probe: 9 to 13 kB of memory (PSS, measured with 300 of
   them) and 40 kB of page tables. Putting one in place costs as much as `Linx.Process.enter/2`.
   """
 
