@@ -35,6 +35,7 @@ What holds before the call and what after it:
   SIGINT, which is to be installed after the call.
 * Exit handlers (`atexit`) run in each run, and never in the server. `quick_exit()` ends a run
   sooner.
+* The call closes syslog(3): `syslog.openlog()` comes after it.
 * What Python itself reads from the environment when it starts, such as PYTHONPATH, is the server's.
 
 Needs Python 3.9 and Linux 5.3, and nothing besides the standard library.
@@ -102,7 +103,7 @@ def initialisation_complete(
       program afresh.
     * `log_facility` - where in syslog(3) the server writes why it ended, and what went wrong in it.
     * `log` - called with a syslog priority and a text in the place of that. It runs in the server
-      and its monitors, where fds 0 to 2 are /dev/null.
+      and in monitors, where fds 0 to 2 are /dev/null.
 
     Raises ValueError for an option, or for a PREFORK_INTERP, that makes no sense, and RuntimeError
     outside the main thread.
