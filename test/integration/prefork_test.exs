@@ -189,7 +189,8 @@ defmodule Linx.Integration.PreforkTest do
     owner =
       spawn(fn ->
         server = warm(path)
-        options = [stdio: [stdout: :pipe], auto_proceed: true, owner: test]
+        stdio = [stdout: :pipe, stderr: :devnull]
+        options = [stdio: stdio, auto_proceed: true, owner: test]
         {:ok, _session} = Prefork.spawn(server, [], options)
         receive do: (:end -> :ok)
       end)
@@ -225,6 +226,49 @@ defmodule Linx.Integration.PreforkTest do
     server = warm(path, sandbox: sandbox)
     assert Prefork.run(server, []) == {"warm True\n", 0}
     assert %ArgumentError{} = catch_error(Prefork.run(server, [], sandbox: sandbox))
+    Prefork.stop(server)
+  end
+
+  test "Debian's library for Perl serves as well" do
+    path = Path.join(tmp_dir(), "script.pl")
+
+    File.write!(path, """
+    use strict;
+    use Proc::Prefork::Interp;
+    my $token = rand();
+    prefork_initialisation_complete();
+    END { $SIG{INT} = 'IGNORE' }
+    print "$token $ENV{A} $ARGV[0]\\n";
+    exit 3;
+    """)
+
+    {:ok, server} = Prefork.start_link(argv: ["perl", path])
+    assert Prefork.await(server, @deadline) == :ok
+    assert {first, 3} = Prefork.run(server, ["x"], env: [{"A", "1"}])
+    assert [token, "1", "x"] = String.split(first)
+    assert {second, 3} = Prefork.run(server, ["y"], env: [{"A", "2"}])
+    assert String.split(second) == [token, "2", "y"]
+    Prefork.stop(server)
+  end
+
+  test "a hundred callers at once start one script, and none is refused" do
+    server = start(script("print(sys.argv[1], end='')", "time.sleep(0.1)"))
+    runs = for n <- 1..100, do: Task.async(fn -> Prefork.run(server, ["#{n}"]) end)
+    assert Task.await_many(runs, @deadline) == for(n <- 1..100, do: {"#{n}", 0})
+    assert %{starts: 1, runs: 100} = Prefork.stats(server)
+    Prefork.stop(server)
+  end
+
+  test "a run whose monitor is killed is told as unknown, and not tried again" do
+    server = warm(script("print(os.getppid(), flush=True); time.sleep(1000)"))
+    # What Python says when it is interrupted is nobody's business.
+    options = [stdio: [stdout: :pipe, stderr: :devnull], auto_proceed: true]
+    {:ok, session} = Prefork.spawn(server, [], options)
+    assert_receive {:linx_process, :ready, monitor}, @deadline
+    assert_receive {:linx_process, :stdout, _pid}, @deadline
+    {_, 0} = System.cmd("kill", ["-9", "#{monitor}"])
+    assert {:error, %{stage: :prefork_status}} = Linx.Process.wait(session, @deadline)
+    assert %{starts: 1} = Prefork.stats(server)
     Prefork.stop(server)
   end
 
