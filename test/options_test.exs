@@ -338,6 +338,35 @@ defmodule Linx.Process.OptionsTest do
         do: assert(reason(timeout: timeout) == {:bad_timeout, timeout})
   end
 
+  test ":forking takes an init" do
+    {:ok, forks} = validate(argv: ["/d"], forking: true, namespaces: [:pid])
+    assert %{forking: true, init: true} = forks.request
+    assert reason(forking: true, init: false) == {:bad_forking, true}
+    assert reason(forking: 1) == {:bad_forking, 1}
+  end
+
+  test ":prefork is a script in place of all that a process is made with" do
+    {:ok, run} = validate(prefork: {:connect, "s"}, argv: ["-x", ""], env: %{"A" => "1"})
+    assert run.request[:prefork] == {:connect, "s"}
+    assert run.request[:argv] == ["-x", ""]
+    refute Map.has_key?(run.request, :init)
+    assert {:ok, %{request: %{argv: []}}} = validate(prefork: {:socketpair, "s"})
+    assert {:ok, _} = validate(prefork: {:connect_unix, "/run/s"})
+
+    for script <- ["s", {:listener, "s"}, {:connect, ""}, {:connect_unix, "a\0"}],
+        do: assert({:error, {:bad_prefork, ^script}} = validate(prefork: script))
+
+    assert validate(prefork: {:connect, "s"}, argv: ["a\0"]) == {:error, {:bad_argv, ["a\0"]}}
+
+    for {key, value} <- [path: "/x", cwd: "/", uid: 0, sandbox: Linx.Sandbox.new(), init: true] do
+      assert validate([{key, value}, prefork: {:connect, "s"}]) ==
+               {:error, {:not_with_prefork, key}}
+
+      assert Reason.message({:not_with_prefork, key}) =~
+               "option :#{key} does not go with :prefork"
+    end
+  end
+
   test ":wait is a title in place of all that a program gets" do
     {:ok, waits} = validate(wait: "bell", auto_proceed: true, uid: 5)
     assert waits.request == %{wait: "bell", auto_proceed: true, uid: 5}

@@ -147,25 +147,25 @@ defmodule Linx.Prefork do
   end
 
   defp run(server, command, failed, attempts) do
-    {:ok, slot, {generation, session, listener, ident}} = checkout!(server, failed)
+    {:ok, slot, {generation, _session, _listener, _ident} = place} = checkout!(server, failed)
 
-    try do
-      {:done,
-       %{command | name: ident}
-       |> Command.lead_to(session, {:connect, listener})
-       |> Pipeline.run!()}
-    rescue
-      error in Error ->
-        if again?(error, command) and attempts > 1,
-          do: :again,
-          else: reraise(error, __STACKTRACE__)
-    after
-      checkin(server, slot)
-    end
-    |> case do
+    case attempt(server, slot, place, command) do
       {:done, answer} -> answer
-      :again -> run(server, command, generation, attempts - 1)
+      {:nothing_ran, _, _} when attempts > 1 -> run(server, command, generation, attempts - 1)
+      {:nothing_ran, error, stacktrace} -> reraise(error, stacktrace)
     end
+  end
+
+  defp attempt(server, slot, {_generation, session, listener, ident}, command) do
+    command = Command.lead_to(%{command | name: ident}, session, {:connect, listener})
+    {:done, Pipeline.run!(command)}
+  rescue
+    error in Error ->
+      if again?(error, command),
+        do: {:nothing_ran, error, __STACKTRACE__},
+        else: reraise(error, __STACKTRACE__)
+  after
+    checkin(server, slot)
   end
 
   # Input that may have been taken cannot be asked for twice.
