@@ -138,14 +138,19 @@ void Workload::Kill() {
   } else if (forked_ && control_) {
     OrderInit(SIGKILL);
   } else {
-    // Whatever they have made and not yet announced finds its channel shut and exits.
+    // Whatever they have made and not yet announced finds its channel shut and exits. It may be
+    // past that, and nobody else can tell then how it ended: they have until the next tick.
     shutdown(channel_.get(), SHUT_RDWR);
-    if (helper_.pidfd) SendSignal(helper_.pidfd.get(), SIGKILL);
-    KillInit();
+    if (kill_ticks_ > 0) KillMakers();
   }
   if (!kill_timer_) {
     kill_timer_ = context_.loop.After(kKillTickMs, Handler::To<&Workload::OnKillTick>(this));
   }
+}
+
+void Workload::KillMakers() {
+  if (helper_.pidfd) SendSignal(helper_.pidfd.get(), SIGKILL);
+  KillInit();
 }
 
 // It will not serve again, even where it has said its last word before it dies.

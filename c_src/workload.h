@@ -100,6 +100,7 @@ class Workload {
   void OnControl();
   void OnExit();
   void OnKillTick();
+  void KillMakers();
   void KillInit();
   // Reaps what has died and draws the conclusions. False where it called OnEnd: `this` may be gone.
   bool Settle();
