@@ -128,7 +128,7 @@ defmodule Linx.Integration.SandboxSurroundingsTest do
 
     entering =
       [argv: ["/bin/cat", "/proc/self/oom_score_adj"], stdio: :pipe, tag: :entered] ++
-        [auto_proceed: true]
+        [auto_proceed: true, active: false]
 
     sandbox = Sandbox.oom_score_adj(Sandbox.new(), 777)
 

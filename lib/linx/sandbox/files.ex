@@ -14,7 +14,6 @@ defmodule Linx.Sandbox.Files do
 
   @behaviour Linx.Sandbox.Part
 
-  alias Linx.Process.Options.Values
   alias Linx.Sandbox.{Part, Size}
 
   defstruct root: nil, mounts: []
@@ -65,6 +64,17 @@ defmodule Linx.Sandbox.Files do
     dir: [mode: 0o755]
   }
 
+  # What the agent does unasked is left out of a request.
+  unsaid = fn options ->
+    for {key, value} <- options,
+        value not in [nil, false] and {key, value} != {:recursive, true},
+        into: %{},
+        do: {key, if(key == :size, do: value |> Size.bytes() |> elem(1), else: value)}
+  end
+
+  @unsaid_of_root Map.new(@roots, fn {kind, options} -> {kind, unsaid.(options)} end)
+  @unsaid Map.new(@mounts, fn {kind, options} -> {kind, unsaid.(options)} end)
+
   # A file system shows what belongs to the namespace of whoever mounts it.
   @needs %{proc: :pid, sysfs: :net, mqueue: :ipc}
 
@@ -108,10 +118,10 @@ defmodule Linx.Sandbox.Files do
   def writable(%__MODULE__{mounts: mounts}) do
     for {kind, target, options} <- Enum.reverse(mounts),
         kind in [:bind, :tmpfs, :overlay],
-        path?(target) and Keyword.keyword?(options),
-        options = Keyword.merge(Map.fetch!(@mounts, kind), options),
-        options[:read_only] == false,
+        Keyword.keyword?(options),
+        Keyword.get(options, :read_only, @mounts[kind][:read_only]) == false,
         kind != :overlay or options[:upper] != nil,
+        path?(target),
         do: target
   end
 
@@ -130,7 +140,7 @@ defmodule Linx.Sandbox.Files do
 
   defp put_root(request, {root, options}) do
     with {:ok, kind} <- root_kind(root),
-         {:ok, map} <- options(:root, options, Map.fetch!(@roots, kind)) do
+         {:ok, map} <- options(:root, options, @roots[kind], @unsaid_of_root[kind]) do
       map = if kind == :dir, do: Map.put(map, :source, root), else: map
       {:ok, Map.put(request, :root, Map.put(map, :kind, kind))}
     end
@@ -141,7 +151,7 @@ defmodule Linx.Sandbox.Files do
 
   defp entry(kind, target, options) do
     with :ok <- target(kind, target),
-         {:ok, map} <- options(kind, options, Map.fetch!(@mounts, kind)),
+         {:ok, map} <- options(kind, options, @mounts[kind], @unsaid[kind]),
          map = map |> Map.put(:kind, kind) |> Map.put(:target, target),
          :ok <- complete(map),
          do: {:ok, map}
@@ -169,28 +179,28 @@ defmodule Linx.Sandbox.Files do
 
   defp given(map, key), do: if(Map.has_key?(map, key), do: :ok, else: bad(map.kind, {key, nil}))
 
-  # The options that the agent is to know of; `nil` and `false` are what it does unasked.
-  defp options(kind, options, allowed) do
+  # The options that the agent is to know of.
+  defp options(kind, options, allowed, unsaid) do
     with true <- Keyword.keyword?(options),
-         [] <- Enum.reject(options, fn {key, _} -> Keyword.has_key?(allowed, key) end),
-         {:ok, pairs} <- all(Keyword.merge(allowed, options), &option(kind, &1)) do
-      unasked = if kind == :bind, do: {:recursive, true}, else: nil
-
-      {:ok,
-       Map.new(
-         for {key, value} = pair <- pairs,
-             value not in [nil, false] or key == :recursive,
-             pair != unasked,
-             do: pair
-       )}
+         [] <- Enum.reject(options, fn {key, _} -> Keyword.has_key?(allowed, key) end) do
+      Enum.reduce_while(options, {:ok, unsaid}, fn pair, {:ok, said} ->
+        case option(kind, pair) do
+          {:ok, pair} -> {:cont, {:ok, say(kind, pair, said)}}
+          error -> {:halt, error}
+        end
+      end)
     else
       false -> bad(kind, options)
       [unknown | _] -> bad(kind, unknown)
-      error -> error
     end
   end
 
-  defp option(_kind, {key, nil}), do: {:ok, {key, nil}}
+  defp say(:bind, {:recursive, true}, said), do: Map.delete(said, :recursive)
+  defp say(_kind, {:recursive, false}, said), do: Map.put(said, :recursive, false)
+  defp say(_kind, {key, value}, said) when value in [nil, false], do: Map.delete(said, key)
+  defp say(_kind, {key, value}, said), do: Map.put(said, key, value)
+
+  defp option(_kind, {_key, nil} = pair), do: {:ok, pair}
 
   defp option(kind, {key, value} = pair) do
     case value(key, value) do
@@ -220,13 +230,20 @@ defmodule Linx.Sandbox.Files do
 
   # Nothing but names: what is below what can be seen in the path itself.
   defp path?("/"), do: true
-
-  defp path?("/" <> names = path) do
-    Values.path?(path) and byte_size(path) <= @max_path and
-      not Enum.any?(String.split(names, "/"), &(&1 in ["", ".", ".."]))
-  end
-
+  defp path?("/" <> names = path), do: byte_size(path) <= @max_path and names?(names)
   defp path?(_other), do: false
+
+  defp names?(<<>>), do: false
+  defp names?(<<?/, _::binary>>), do: false
+  defp names?(dots) when dots in [".", ".."], do: false
+  defp names?(<<"./", _::binary>>), do: false
+  defp names?(<<"../", _::binary>>), do: false
+  defp names?(name), do: rest?(name)
+
+  defp rest?(<<>>), do: true
+  defp rest?(<<0, _::binary>>), do: false
+  defp rest?(<<?/, names::binary>>), do: names?(names)
+  defp rest?(<<_, rest::binary>>), do: rest?(rest)
 
   defp all(list, check) do
     Enum.reduce_while(list, {:ok, []}, fn element, {:ok, done} ->
