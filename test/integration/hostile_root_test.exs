@@ -148,7 +148,8 @@ defmodule Linx.Integration.HostileRootTest do
       |> Sandbox.bind(program, "/type_into")
 
     stdio = [stdin: {:file, terminal, :append}, stdout: :pipe, stderr: :stdout]
-    options = [argv: ["/type_into"], sandbox: sandbox, stdio: stdio, auto_proceed: true]
+    read = [auto_proceed: true, active: false]
+    options = [argv: ["/type_into"], sandbox: sandbox, stdio: stdio] ++ read
     {:ok, session} = Linx.Process.spawn(options)
     said = for {:stdout, bytes} <- Linx.Process.stream!(session), into: "", do: bytes
     # A terminal that is no console knows no TIOCLINUX.

@@ -57,7 +57,8 @@ defmodule Linx.Integration.ProcessLimitsTest do
     {:ok, session} =
       Linx.Process.enter(
         target,
-        [argv: ["/bin/sh", "-c", script], stdio: :pipe, auto_proceed: true] ++ @limits
+        [argv: ["/bin/sh", "-c", script], stdio: :pipe, active: false, auto_proceed: true] ++
+          @limits
       )
 
     said = for {:stdout, bytes} <- Linx.Process.stream!(session), into: "", do: bytes

@@ -53,7 +53,8 @@ defmodule Linx.Integration.SandboxIdsTest do
   end
 
   test "the maps are there before anybody is told of the workload, at the checkpoint too" do
-    {session, pid} = parked(argv: ["/usr/bin/id", "-u"], stdio: :pipe, sandbox: fresh())
+    options = [argv: ["/usr/bin/id", "-u"], stdio: :pipe, active: false, sandbox: fresh()]
+    {session, pid} = parked(options)
     assert {:ok, [_]} = User.read_uid_map(pid)
     assert :ok = Linx.Process.proceed(session)
     said = for {:stdout, bytes} <- Linx.Process.stream!(session), into: "", do: bytes
