@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "channel.h"
+
 namespace linx {
 namespace {
 
@@ -27,26 +29,6 @@ uint32_t FromBigEndian(const char* bytes) {
   uint32_t number;
   std::memcpy(&number, bytes, sizeof(number));
   return ntohl(number);
-}
-
-// One byte, with a file descriptor unless `passed` is negative.
-ssize_t SendByte(int socket, int passed) {
-  char byte = 0;
-  struct iovec bytes = {&byte, 1};
-  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  struct msghdr message = {};
-  message.msg_iov = &bytes;
-  message.msg_iovlen = 1;
-  if (passed >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    struct cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(header), &passed, sizeof(passed));
-  }
-  return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 bool MustWait() { return errno == EAGAIN || errno == EINTR; }
@@ -177,10 +159,11 @@ bool PreforkCall::AwaitRun() {
 
 bool PreforkCall::SendFds() {
   while (heads_sent_ < kHeads) {
+    const char byte = 0;
     const int passed = heads_sent_ == 0 ? -1 : stdio_[heads_sent_ - 1];
-    if (SendByte(socket_.get(), passed) < 0) {
-      return MustWait() ? false : Fail(Stage::prefork_send, errno);
-    }
+    const long sent = SendRecord(socket_.get(), &byte, 1, passed, MSG_DONTWAIT);
+    if (sent == -EAGAIN || sent == -EINTR) return false;
+    if (sent < 0) return Fail(Stage::prefork_send, static_cast<int>(-sent));
     ++heads_sent_;
   }
   return true;
