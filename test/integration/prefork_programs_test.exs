@@ -170,6 +170,7 @@ defmodule Linx.Integration.PreforkProgramsTest do
     assert Prefork.stats(server).starts == 2
   end
 
+  @tag :user_namespaces
   test "examples/prefork.exs runs as printed" do
     env = [{"MIX_ENV", "test"}]
     {output, status} = System.cmd("mix", ["run", "examples/prefork.exs"], env: env)
