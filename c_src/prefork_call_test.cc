@@ -7,11 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "channel.h"
 #include "test_process.h"
 
 namespace linx {
@@ -61,19 +61,9 @@ struct Script {
   // The next byte and the fd that comes with it.
   UniqueFd ReadFd() {
     char byte = 1;
-    struct iovec piece = {&byte, 1};
-    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-    struct msghdr message = {};
-    message.msg_iov = &piece;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    REQUIRE(recvmsg(end.get(), &message, MSG_CMSG_CLOEXEC) == 1);
+    int fd = -1;
+    REQUIRE(ReceiveRecord(end.get(), &byte, 1, &fd, 0) == 1);
     CHECK(byte == 0);
-    const struct cmsghdr* header = CMSG_FIRSTHDR(&message);
-    if (header == nullptr) return UniqueFd();
-    int fd;
-    std::memcpy(&fd, CMSG_DATA(header), sizeof(fd));
     return UniqueFd(fd);
   }
   void CheckFailed(Stage stage, int code) {
@@ -224,21 +214,7 @@ TEST_CASE("prefork call: to hang up leaves the status to come") {
 TEST_CASE("prefork call: fds that a script passes are not taken") {
   Script script;
   Pipe pipe;
-  char magic[] = "PFI\n";
-  struct iovec bytes = {magic, 4};
-  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  struct msghdr message = {};
-  message.msg_iov = &bytes;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  struct cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  const int passed = pipe.in.get();
-  std::memcpy(CMSG_DATA(header), &passed, sizeof(passed));
-  REQUIRE(sendmsg(script.end.get(), &message, 0) == 4);
+  REQUIRE(SendRecord(script.end.get(), "PFI\n", 4, pipe.in.get(), 0) == 0);
   pipe.in.Reset();
   script.Say(std::string_view("\0\0\0\0", 4));
   CHECK(script.call->phase() == PreforkCall::Phase::greeted);

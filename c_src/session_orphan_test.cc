@@ -16,20 +16,9 @@ using test::Flag;
 using test::IsAlive;
 using test::Shell;
 using test::Spawn;
+using test::WithAndWithoutInit;
 
 using Init = std::pair<std::string, std::string>;
-
-// Each of these holds with and without an init.
-template <typename Body>
-void WithAndWithoutInit(Body body) {
-  for (const bool init : {false, true}) {
-    CAPTURE(init);
-    Beam beam;
-    body(beam, Flag("init", init));
-    CHECK(beam.Next() == "the end");
-    CHECK(beam.ExitCode() == kReported);
-  }
-}
 
 const std::pair<std::string, std::string> kLinger = {Atom("orphan_policy"), Atom("linger")};
 

@@ -3,11 +3,11 @@
 #include <sys/un.h>
 
 #include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "channel.h"
 #include "session.h"
 #include "test_beam.h"
 #include "test_streams.h"
@@ -67,18 +67,8 @@ struct Call {
   }
   int ReadFd() {
     char byte;
-    struct iovec piece = {&byte, 1};
-    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-    struct msghdr message = {};
-    message.msg_iov = &piece;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    if (recvmsg(socket, &message, 0) != 1) _exit(7);
-    const struct cmsghdr* header = CMSG_FIRSTHDR(&message);
-    if (header == nullptr) return -1;
-    int fd;
-    std::memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+    int fd = -1;
+    if (ReceiveRecord(socket, &byte, 1, &fd, 0) != 1) _exit(7);
     return fd;
   }
   void Take() {

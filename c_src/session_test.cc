@@ -23,24 +23,13 @@ using test::Shell;
 using test::Spawn;
 using test::Tuple;
 using test::Uint;
+using test::WithAndWithoutInit;
 
 const std::string kProceed = Atom("proceed");
 const std::string kAbort = Atom("abort");
 
 std::string CapDrop(uint64_t mask) { return Tuple({Atom("cap_drop_bounding"), Uint(mask)}); }
 std::string Filter(const std::string& bpf) { return Tuple({Atom("seccomp_install"), Binary(bpf)}); }
-
-// Each of these holds with and without an init.
-template <typename Body>
-void WithAndWithoutInit(Body body) {
-  for (const bool init : {false, true}) {
-    CAPTURE(init);
-    Beam beam;
-    body(beam, Flag("init", init));
-    CHECK(beam.Next() == "the end");
-    CHECK(beam.ExitCode() == kReported);
-  }
-}
 
 using Init = std::pair<std::string, std::string>;
 

@@ -21,23 +21,13 @@ using test::ProcPath;
 using test::StatusLine;
 using test::Tuple;
 using test::Uint;
+using test::WithAndWithoutInit;
 
 std::string Waiting(const char* kind, const std::string& title, test::Pairs pairs = {}) {
   pairs.emplace_back(Atom("wait"), Binary(title));
   std::string map = "t" + test::BigEndian(pairs.size(), 4);
   for (const auto& [key, value] : pairs) map += key + value;
   return Tuple({Atom(kind), map});
-}
-
-template <typename Body>
-void WithAndWithoutInit(Body body) {
-  for (const bool init : {false, true}) {
-    CAPTURE(init);
-    Beam beam;
-    body(beam, Flag("init", init));
-    CHECK(beam.Next() == "the end");
-    CHECK(beam.ExitCode() == kReported);
-  }
 }
 
 size_t CountFdsOf(pid_t pid) {

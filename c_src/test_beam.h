@@ -299,6 +299,18 @@ class Beam {
   bool over_ = false;
 };
 
+// For what holds with and without an init, up to the session's end.
+template <typename Body>
+void WithAndWithoutInit(Body body) {
+  for (const bool init : {false, true}) {
+    CAPTURE(init);
+    Beam beam;
+    body(beam, Flag("init", init));
+    CHECK(beam.Next() == "the end");
+    CHECK(beam.ExitCode() == kReported);
+  }
+}
+
 }  // namespace linx::test
 
 #endif  // LINX_TEST_BEAM_H_
