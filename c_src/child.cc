@@ -15,6 +15,7 @@
 #include "channel.h"
 #include "child_orders.h"
 #include "close_fds.h"
+#include "handover.h"
 #include "raw_syscall.h"
 #include "waiting.h"
 
@@ -295,14 +296,21 @@ long Exec(Child* child) {
   return raw::Call(SYS_execve, child->plan.path, child->plan.argv, child->plan.envp);
 }
 
-constexpr Step kUntilReady[] = {
-    {Stage::clone, FreshTime},         {Stage::clone, FreshCgroup},
-    {Stage::signals, UnblockSignals},  {Stage::close_range, CloseOthers},
-    {Stage::fds, PlaceAllFds},         {Stage::setsid, NewSession},
-    {Stage::keyring, NewKeyring},      {Stage::pdeathsig, ArmDeathSignal},
-    {Stage::dumpable, SetDumpable},    {Stage::no_new_privs, SetNoNewPrivs},
-    {Stage::ready_frame, ReportReady},
+// What one that stands by does ahead of its plan.
+constexpr Step kApart[] = {
+    {Stage::clone, FreshTime},          {Stage::clone, FreshCgroup},
+    {Stage::signals, UnblockSignals},   {Stage::close_range, CloseOthers},
+    {Stage::setsid, NewSession},        {Stage::keyring, NewKeyring},
+    {Stage::pdeathsig, ArmDeathSignal},
 };
+
+constexpr Step kUntilReady[] = {
+    {Stage::fds, PlaceAllFds},
+    {Stage::dumpable, SetDumpable},
+    {Stage::no_new_privs, SetNoNewPrivs},
+};
+
+constexpr Step kSayReady[] = {{Stage::ready_frame, ReportReady}};
 
 // A step that is wholly its facility's.
 template <auto kPart, auto kRun>
@@ -345,6 +353,14 @@ void RunSteps(Child* child, const Step (&steps)[kCount]) {
   }
 }
 
+[[noreturn]] void RunFromCheckpoint(Child* child) {
+  if (!child->plan.auto_proceed) ServeCheckpoint(child);
+  RunSteps(child, kAfterProceed);
+  raw::Exit(kNotReached);
+}
+
+void SetName(const char* name) { Prctl(PR_SET_NAME, reinterpret_cast<unsigned long>(name)); }
+
 }  // namespace
 
 size_t FdsOf(const ChildPlan& plan, int* out) {
@@ -357,11 +373,25 @@ size_t FdsOf(const ChildPlan& plan, int* out) {
 
 void RunChild(const ChildPlan& plan) {
   Child child(plan);
-  Prctl(PR_SET_NAME, reinterpret_cast<unsigned long>("linx_child"));
+  SetName("linx_child");
+  RunSteps(&child, kApart);
   RunSteps(&child, kUntilReady);
-  if (!plan.auto_proceed) ServeCheckpoint(&child);
-  RunSteps(&child, kAfterProceed);
-  raw::Exit(kNotReached);
+  RunSteps(&child, kSayReady);
+  RunFromCheckpoint(&child);
+}
+
+void RunStandby(int channel, PlanImage* image) {
+  ChildPlan none;
+  none.channel = channel;
+  Child idle(none);
+  SetName(kIdleName);
+  RunSteps(&idle, kApart);
+  const ChildPlan* plan = ReceiveChildPlan(channel, image);
+  if (plan == nullptr) raw::Exit(0);
+  Child child(*plan);
+  SetName("linx_child");
+  RunSteps(&child, kUntilReady);
+  RunFromCheckpoint(&child);
 }
 
 }  // namespace linx

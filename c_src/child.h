@@ -54,6 +54,13 @@ struct ChildPlan {
   bool outlives_parent = false;  // the exec'd program gets no death signal
 };
 
+// The memory that holds a plan, at the same address in the agent and in its forks.
+struct PlanImage {
+  char* base = nullptr;
+  size_t size = 0;
+  size_t used = 0;
+};
+
 // What FdsOf writes at most.
 constexpr size_t kMaxChildFds = 4 + kMaxFdWishes;
 // The open fds of the plan: its channel, and what becomes the workload's. How many there are.
@@ -61,6 +68,13 @@ size_t FdsOf(const ChildPlan& plan, int* out);
 
 // Never returns: execs, or reports the failing step and exits.
 [[noreturn]] void RunChild(const ChildPlan& plan);
+
+// The same for one that is there before its plan, which it waits for on its channel and takes into
+// `image`. It does not say when it is ready: it is so before it has the plan.
+[[noreturn]] void RunStandby(int channel, PlanImage* image);
+
+// In `ps`, of what waits for its next session.
+constexpr char kIdleName[] = "linx_idle";
 
 }  // namespace linx
 

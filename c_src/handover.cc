@@ -12,12 +12,12 @@ namespace {
 
 // Goes ahead of the image.
 struct Header {
-  InitPlan* plan;
+  void* plan;
 };
 
 // The child's channel, what becomes its fds 0, 1 and 2, and its cgroup if it has one.
-constexpr size_t kFds = 4;
-constexpr size_t kMaxFds = kFds + 1;
+constexpr size_t kInitFds = 4;
+constexpr size_t kMaxFds = kInitFds + 1;
 
 struct Message {
   Header header = {};
@@ -35,45 +35,91 @@ struct Message {
   }
 };
 
-}  // namespace
-
-bool SendPlan(int socket, const Region& image, const InitPlan& plan) {
+bool Send(int socket, const Region& image, void* plan, const int* fds, size_t count) {
   Message message(image.base(), image.used());
-  message.header.plan = const_cast<InitPlan*>(&plan);
-  struct cmsghdr* header = CMSG_FIRSTHDR(&message.head);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  const size_t count = plan.cgroup >= 0 ? kMaxFds : kFds;
-  header->cmsg_len = CMSG_LEN(count * sizeof(int));
-  message.head.msg_controllen = CMSG_SPACE(count * sizeof(int));
-  int fds[kMaxFds] = {plan.child.channel};
-  for (int fd = 0; fd < 3; ++fd) {
-    const int named = plan.child.stdio[fd];
-    fds[1 + fd] = named < 0 ? fd : named;
+  message.header.plan = plan;
+  if (count > 0) {
+    struct cmsghdr* header = CMSG_FIRSTHDR(&message.head);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    std::memcpy(CMSG_DATA(header), fds, count * sizeof(int));
   }
-  fds[kFds] = plan.cgroup;
-  std::memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+  message.head.msg_controllen = count > 0 ? CMSG_SPACE(count * sizeof(int)) : 0;
   return sendmsg(socket, &message.head, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 
-const InitPlan* ReceivePlan(int socket, const InitImage& image) {
+struct Received {
+  void* plan = nullptr;
+  size_t used = 0;  // of the image
+  int fds[kMaxFds] = {-1, -1, -1, -1, -1};
+  size_t count = 0;
+};
+
+Received Receive(int socket, const PlanImage& image) {
   Message message(image.base, image.size);
   long n;
   do {
     n = raw::Call(SYS_recvmsg, socket, &message.head, MSG_CMSG_CLOEXEC);
   } while (n == -EINTR);
-  const struct cmsghdr* header = CMSG_FIRSTHDR(&message.head);
-  if (n < static_cast<long>(sizeof(Header)) || header == nullptr) return nullptr;
-  const size_t bytes = header->cmsg_len - CMSG_LEN(0);
-  if (bytes != kFds * sizeof(int) && bytes != kMaxFds * sizeof(int)) return nullptr;
-  int fds[kMaxFds] = {-1, -1, -1, -1, -1};
-  std::memcpy(fds, CMSG_DATA(header), bytes);
-  InitPlan* plan = message.header.plan;
+  Received received;
+  if (n < static_cast<long>(sizeof(Header))) return received;
+  received.plan = message.header.plan;
+  received.used = static_cast<size_t>(n) - sizeof(Header);
+  if (const struct cmsghdr* header = CMSG_FIRSTHDR(&message.head); header != nullptr) {
+    const size_t bytes = header->cmsg_len - CMSG_LEN(0);
+    std::memcpy(received.fds, CMSG_DATA(header), bytes);
+    received.count = bytes / sizeof(int);
+  }
+  return received;
+}
+
+}  // namespace
+
+bool SendPlan(int socket, const Region& image, const InitPlan& plan) {
+  int fds[kMaxFds] = {plan.child.channel};
+  for (int fd = 0; fd < 3; ++fd) {
+    const int named = plan.child.stdio[fd];
+    fds[1 + fd] = named < 0 ? fd : named;
+  }
+  fds[kInitFds] = plan.cgroup;
+  const size_t count = plan.cgroup >= 0 ? kMaxFds : kInitFds;
+  return Send(socket, image, const_cast<InitPlan*>(&plan), fds, count);
+}
+
+const InitPlan* ReceiveInitPlan(int socket, const PlanImage& image) {
+  const Received received = Receive(socket, image);
+  if (received.count < kInitFds) return nullptr;
+  auto* plan = static_cast<InitPlan*>(received.plan);
   plan->channel = socket;
-  plan->child.channel = fds[0];
-  std::memcpy(plan->child.stdio, fds + 1, sizeof(plan->child.stdio));
-  plan->cgroup = fds[kFds];
-  plan->image.used = static_cast<size_t>(n) - sizeof(Header);
+  plan->child.channel = received.fds[0];
+  std::memcpy(plan->child.stdio, received.fds + 1, sizeof(plan->child.stdio));
+  plan->cgroup = received.fds[kInitFds];
+  plan->image.used = received.used;
+  return plan;
+}
+
+bool SendPlan(int socket, const Region& image, ChildPlan* plan) {
+  int fds[3];
+  size_t count = 0;
+  // On the way they are named by their places in the message.
+  for (int& named : plan->stdio) {
+    if (named < 0) continue;
+    fds[count] = named;
+    named = static_cast<int>(count++);
+  }
+  return Send(socket, image, plan, fds, count);
+}
+
+const ChildPlan* ReceiveChildPlan(int socket, PlanImage* image) {
+  const Received received = Receive(socket, *image);
+  auto* plan = static_cast<ChildPlan*>(received.plan);
+  if (plan == nullptr) return nullptr;
+  image->used = received.used;
+  plan->channel = socket;
+  for (int& named : plan->stdio) {
+    if (named >= 0) named = received.fds[named];
+  }
   return plan;
 }
 

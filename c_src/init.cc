@@ -189,7 +189,7 @@ void SetName(const char* name) { raw::Call(SYS_prctl, PR_SET_NAME, name, 0, 0, 0
 // The fds that come with a plan must not take the numbers to which they are to be copied.
 const InitPlan* AwaitPlan(const InitPlan& last) {
   for (int fd = 0; fd < 3; ++fd) raw::Call(SYS_dup3, last.proc_fd, fd, O_CLOEXEC);
-  const InitPlan* plan = ReceivePlan(last.channel, last.image);
+  const InitPlan* plan = ReceiveInitPlan(last.channel, last.image);
   SetName(kName);
   return plan;
 }
@@ -221,10 +221,10 @@ void Serve(Init* init, char* stack) {
   KillTheRest(init);
   raw::Call(SYS_close, init->workload_pidfd);
   // The next session is to find nothing of this one's.
-  const InitImage& image = init->plan.image;
+  const PlanImage& image = init->plan.image;
   if (image.base != nullptr) {
     explicit_bzero(image.base, image.used);
-    SetName("linx_idle");
+    SetName(kIdleName);
   }
   ReportEnd(*init);
 }

@@ -12,13 +12,6 @@
 
 namespace linx {
 
-// The memory that holds a plan, at the same address in the agent and in its forks.
-struct InitImage {
-  char* base = nullptr;
-  size_t size = 0;
-  size_t used = 0;
-};
-
 struct InitPlan {
   ChildPlan child;
   uint64_t workload_flags = 0;  // CLONE_NEW* for the workload itself
@@ -30,7 +23,7 @@ struct InitPlan {
   bool share_memory = false;    // the workload shares the init's memory until it execs
   bool foreign_pids = false;    // the init counts pids otherwise than the agent does
   int cgroup = -1;              // the workload's, a directory of cgroup v2; -1: the init's own
-  InitImage image;              // where it takes further plans; none: it serves one session
+  PlanImage image;              // where it takes further plans; none: it serves one session
 };
 
 // Never returns. Reports `launched` with the workload's pidfd or `failed`, then `ended` when the

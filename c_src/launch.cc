@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/socket.h>
 #include <sys/utsname.h>
 
 #include <cerrno>
@@ -17,8 +16,10 @@
 #include "close_fds.h"
 #include "handover.h"
 #include "init.h"
+#include "pidfd.h"
 #include "private_heap.h"
 #include "raw_syscall.h"
+#include "reports.h"
 
 namespace linx {
 namespace {
@@ -34,18 +35,6 @@ constexpr bool kMayShareMemory = false;
 #else
 constexpr bool kMayShareMemory = raw::kLeavesErrnoAlone;
 #endif
-
-struct Pair {
-  UniqueFd ours, theirs;
-};
-
-Result<Pair> MakePair() {
-  int fds[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
-    return Error::Last(Stage::socketpair);
-  }
-  return Pair{MoveHigh(UniqueFd(fds[0])), UniqueFd(fds[1])};
-}
 
 uint32_t ReadOverflowUid(int proc_fd) {
   const UniqueFd fd(openat(proc_fd, "sys/kernel/overflowuid", O_RDONLY | O_CLOEXEC));
@@ -81,6 +70,15 @@ bool MaySpawnSharing(const Plan& plan) {
   // whether it may.
   return (plan.namespaces & CLONE_NEWTIME) == 0 ||
          (ExecSwitchesTime() && (plan.namespaces & CLONE_NEWUSER) != 0);
+}
+
+// Whether a child that is there already will do. It is in the agent's own namespaces and cgroups,
+// and takes fds 0, 1 and 2 in a message. One that is not parked is made faster.
+bool MayStandBy(const Plan& plan) {
+  return kMayShareMemory && !plan.auto_proceed && !plan.init && !plan.waits() &&
+         plan.namespaces == 0 && plan.fds.empty() && !plan.wants_leaf() &&
+         !plan.cgroup_controls.wanted() && !plan.surroundings.needs_own_memory() &&
+         !plan.surroundings.time_offsets && ChildImageSize(plan) <= kMaxHandover;
 }
 
 InitPlan InitOf(const Plan& plan, const ChildPlan& child, int proc_fd) {
@@ -122,9 +120,10 @@ Result<Launched> Launcher::Spawn(const Plan& plan, const LentFds& fds, int cgrou
   if (plan.surroundings.time_offsets && !ExecSwitchesTime()) {
     return Error::Of(Stage::time_offsets, EOPNOTSUPP);
   }
-  Result<Pair> channel = MakePair();
-  if (!channel.ok()) return channel.error();
   Launched launched;
+  if (MayStandBy(plan) && GiveToStandby(plan, fds, &launched)) return launched;
+  Result<ChannelPair> channel = MakeChannel();
+  if (!channel.ok()) return channel.error();
   launched.waits = plan.waits();
   launched.channel = std::move(channel.value().ours);
   launched.lent[0] = std::move(channel.value().theirs);
@@ -189,10 +188,29 @@ bool Launcher::GiveToIdle(const InitPlan& init, Launched* launched) {
   return false;
 }
 
+bool Launcher::GiveToStandby(const Plan& plan, const LentFds& fds, Launched* launched) {
+  while (std::optional<Standby> standby = standbys_.Take(image_.base())) {
+    Result<ChildPlan*> child = MakeImage(plan, fds);
+    const bool given = child.ok() && SendPlan(standby->channel.get(), image_, child.value());
+    image_.Wipe();
+    if (given) {
+      launched->process = std::move(standby->process);
+      launched->channel = std::move(standby->channel);
+      launched->nursery = standby->nursery;
+      Adopt(launched->process.pid);
+      return true;
+    }
+    siginfo_t info;
+    WaitFor(standby->process.pidfd.get(), &info, 0);  // somebody killed it
+    standbys_.Return(standby->nursery, false);
+  }
+  return false;
+}
+
 Status Launcher::Make(ChildPlan* child, InitPlan* init, uint64_t flags, int cgroup,
                       Launched* launched) {
   if (init != nullptr) {
-    Result<Pair> control = MakePair();
+    Result<ChannelPair> control = MakeChannel();
     if (!control.ok()) return control.error();
     launched->control = std::move(control.value().ours);
     launched->lent[1] = std::move(control.value().theirs);
@@ -239,9 +257,9 @@ Status Launcher::SpawnSharing(const Plan& plan, const LentFds& fds, Launched* la
 }
 
 Result<Launched> Launcher::Enter(const Plan& plan, const LentFds& fds, int target, uint64_t join) {
-  Result<Pair> channel = MakePair();
+  Result<ChannelPair> channel = MakeChannel();
   if (!channel.ok()) return channel.error();
-  Result<Pair> control = MakePair();
+  Result<ChannelPair> control = MakeChannel();
   if (!control.ok()) return control.error();
   Result<ChildPlan*> image = MakeImage(plan, fds);
   if (!image.ok()) return image.error();

@@ -14,6 +14,7 @@
 #include "offspring.h"
 #include "request.h"
 #include "result.h"
+#include "standbys.h"
 #include "unique_fd.h"
 
 namespace linx {
@@ -29,6 +30,7 @@ struct Launched {
   std::array<UniqueFd, 2> lent;
   Region shared;  // a child that shares the agent's memory runs from it until `channel` ends
   const char* image = nullptr;  // of an init that can serve again: where it takes plans
+  pid_t nursery = 0;            // of a child that stood by; that one is ready, and does not say so
   bool waits = false;           // the workload has no program, see waiting.h
 };
 
@@ -59,11 +61,20 @@ class Launcher {
 
   // A Region comes back once its child has exec'd or died.
   void Recycle(Region shared);
+  // A nursery comes back likewise; `spent` where its child has mapped more memory.
+  void Recycle(pid_t nursery, bool spent) { standbys_.Return(nursery, spent); }
+  // Whether there is something to prepare for the next spawns, and doing it: when nobody waits.
+  void WantStandby() { standbys_.Want(); }
+  bool tending_due() const { return standbys_.due(); }
+  void Tend() { standbys_.Tend({image_.base(), image_.size(), 0}); }
   // An init comes back once its session is over; `image` is the launch's. False where it is of no
   // use any more, and then it is not taken.
   bool Recycle(IdleInit* init, const char* image);
-  // A child has died that may have been an idle init.
-  void BuryIdle(pid_t pid) { idle_inits_.Bury(pid); }
+  // A child has died that may have been an idle init or a nursery.
+  void BuryIdle(pid_t pid) {
+    idle_inits_.Bury(pid);
+    standbys_.Bury(pid);
+  }
 
   int proc_fd() const { return proc_.get(); }
   // To be changed by tests alone.
@@ -75,7 +86,9 @@ class Launcher {
     last_reaped_ = pid;
   }
   pid_t last_reaped() const { return last_reaped_; }
-  bool Knows(pid_t pid) const { return children_.count(pid) != 0 || idle_inits_.Has(pid); }
+  bool Knows(pid_t pid) const {
+    return children_.count(pid) != 0 || idle_inits_.Has(pid) || standbys_.Has(pid);
+  }
   // While an enter helper runs, its child may be the agent's before the agent knows it.
   void BeginEnter() { ++entering_; }
   void EndEnter() { --entering_; }
@@ -86,6 +99,7 @@ class Launcher {
   Status SpawnSharing(const Plan& plan, const LentFds& fds, Launched* launched);
   Status SpawnFromImage(const Plan& plan, const LentFds& fds, int cgroup, Launched* launched);
   Status Make(ChildPlan* child, InitPlan* init, uint64_t flags, int cgroup, Launched* launched);
+  bool GiveToStandby(const Plan& plan, const LentFds& fds, Launched* launched);
   bool GiveToIdle(const InitPlan& init, Launched* launched);
   Result<ChildPlan*> MakeImage(const Plan& plan, const LentFds& fds);
 
@@ -94,6 +108,7 @@ class Launcher {
   Region image_;
   std::vector<Region> regions_;
   IdleInits idle_inits_;
+  Standbys standbys_;
   std::unordered_set<pid_t> children_;
   pid_t last_reaped_ = 0;
   int entering_ = 0;

@@ -6,6 +6,14 @@
 
 namespace linx {
 
+Result<ChannelPair> MakeChannel() {
+  int fds[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
+    return Error::Last(Stage::socketpair);
+  }
+  return ChannelPair{MoveHigh(UniqueFd(fds[0])), UniqueFd(fds[1])};
+}
+
 Got ReceiveReport(int channel, Report* report, UniqueFd* passed) {
   int fd = -1;
   long n = ReceiveRecord(channel, report, sizeof(*report), &fd, MSG_DONTWAIT);

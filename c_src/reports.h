@@ -5,9 +5,18 @@
 #include <cstdint>
 
 #include "channel.h"
+#include "result.h"
 #include "unique_fd.h"
 
 namespace linx {
+
+// A channel whose one end is for a child.
+struct ChannelPair {
+  UniqueFd ours, theirs;
+};
+
+// Errors: socketpair.
+Result<ChannelPair> MakeChannel();
 
 enum class Got : uint8_t {
   message,

@@ -38,6 +38,7 @@ void Session::OrderChild(CommandName name, const OneCommand& command) {
 
 void Session::PassProceed() {
   run_ ? run_->Proceed() : workload_.Order(Checkpoint::ProceedRecord());
+  context_.workload.launcher.WantStandby();
 }
 
 void Session::Send(int number) {

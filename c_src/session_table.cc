@@ -268,6 +268,7 @@ bool SessionTable::EndTurn() {
   // Last: output that goes on, or a channel that has closed, may have ended sessions only now, and
   // no event would come for them.
   for (const uint64_t key : std::exchange(notices_.ended, {})) Bury(key);
+  if (launcher_.tending_due() && form_ == Form::envelope && !winding_down_) launcher_.Tend();
   const bool said = !output_open_ || outbox_.pending() == 0;
   return !((finished_ || winding_down_) && sessions_.empty() && said);
 }

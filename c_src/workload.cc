@@ -52,6 +52,7 @@ void Workload::Start(Launched launched) {
   channel_ = std::move(launched.channel);
   control_ = std::move(launched.control);
   shared_ = std::move(launched.shared);
+  nursery_ = launched.nursery;
   lent_ = std::move(launched.lent);
   image_ = launched.image;
   waits_ = launched.waits;
@@ -59,6 +60,7 @@ void Workload::Start(Launched launched) {
   switch (launched.direct) {
     case Launched::Direct::workload:
       TakeWorkload(std::move(process.pidfd), process.pid);
+      if (nursery_ != 0 && !failed_) listener_->OnReady(process.pid);
       return;
     case Launched::Direct::init:
       TakeInit(std::move(process.pidfd), process.pid);
@@ -99,6 +101,8 @@ void Workload::TakeWorkload(UniqueFd pidfd, pid_t pid) {
 }
 
 void Workload::Order(std::string record, UniqueFd passed) {
+  // A filter, which the child keeps in memory that it maps.
+  spent_ = spent_ || record.size() > sizeof(struct Order);
   orders_.emplace_back(std::move(record), std::move(passed));
   if (workload_) FlushOrders();
 }
@@ -255,6 +259,7 @@ void Workload::CloseChannel() {
   channel_watch_.Reset();
   channel_.Reset();
   context_.launcher.Recycle(std::move(shared_));
+  if (nursery_ != 0) context_.launcher.Recycle(std::exchange(nursery_, 0), spent_);
 }
 
 void Workload::OnControl() {

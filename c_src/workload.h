@@ -136,6 +136,8 @@ class Workload {
   UniqueFd channel_, control_;
   std::array<UniqueFd, 2> lent_;
   Region shared_;
+  pid_t nursery_ = 0;
+  bool spent_ = false;           // the nursery
   const char* image_ = nullptr;  // see Launched; none once the init is to die
   EventLoop::Watch channel_watch_, control_watch_, helper_watch_, init_watch_, workload_watch_;
   EventLoop::Timer kill_timer_;

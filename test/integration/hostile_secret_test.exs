@@ -1,7 +1,7 @@
 defmodule Linx.Integration.HostileSecretTest do
   use Linx.Case
 
-  alias Linx.Test.Hostile
+  alias Linx.Test.{Hostile, Leftovers, Parked}
   alias Linx.Test.Hostile.{Memory, Wire}
 
   # What is read is the memory of processes that are not dumpable.
@@ -42,6 +42,25 @@ defmodule Linx.Integration.HostileSecretTest do
       end
     end
 
+    test "is nowhere in what stands by for the next one" do
+      {wire, agent} = Wire.open_envelope()
+
+      for _ <- 1..4, holder <- [:spawn, :init] do
+        request = Map.put(Hostile.request(holder), :env, [@short])
+        {id, pid} = Hostile.parked(wire, holder, request)
+        # It has its plan a moment after it is told to be ready.
+        Parked.wait_until(fn -> Memory.holds?(pid, @short) end, "the secret is with its session")
+        # The nursery that it shares its memory with until it execs has it, too.
+        assert Enum.count(idle(agent), &Memory.holds?(&1, @short)) <= 1
+        end_session(wire, id)
+
+        Parked.wait_until(
+          fn -> Enum.all?(idle(agent), &(not Memory.holds?(&1, @short))) end,
+          "the secret is gone after #{holder}"
+        )
+      end
+    end
+
     test "that was typed is nowhere in another session's memory" do
       {wire, _agent} = Wire.open_envelope()
       Hostile.open_target(wire)
@@ -73,6 +92,8 @@ defmodule Linx.Integration.HostileSecretTest do
 
     end_session(wire, id)
   end
+
+  defp idle(agent), do: for({pid, ^agent, "linx_idle"} <- Leftovers.table(), do: pid)
 
   defp end_session(wire, id) do
     Wire.say(wire, {id, :abort})
