@@ -296,7 +296,7 @@ long Exec(Child* child) {
   return raw::Call(SYS_execve, child->plan.path, child->plan.argv, child->plan.envp);
 }
 
-// What one that stands by does ahead of its plan.
+// One that stands by does the first of these ahead of its plan, and has no need of the second.
 constexpr Step kApart[] = {
     {Stage::clone, FreshTime},          {Stage::clone, FreshCgroup},
     {Stage::signals, UnblockSignals},   {Stage::close_range, CloseOthers},
@@ -308,9 +308,8 @@ constexpr Step kUntilReady[] = {
     {Stage::fds, PlaceAllFds},
     {Stage::dumpable, SetDumpable},
     {Stage::no_new_privs, SetNoNewPrivs},
+    {Stage::ready_frame, ReportReady},
 };
-
-constexpr Step kSayReady[] = {{Stage::ready_frame, ReportReady}};
 
 // A step that is wholly its facility's.
 template <auto kPart, auto kRun>
@@ -376,7 +375,6 @@ void RunChild(const ChildPlan& plan) {
   SetName("linx_child");
   RunSteps(&child, kApart);
   RunSteps(&child, kUntilReady);
-  RunSteps(&child, kSayReady);
   RunFromCheckpoint(&child);
 }
 
@@ -390,7 +388,6 @@ void RunStandby(int channel, PlanImage* image) {
   if (plan == nullptr) raw::Exit(0);
   Child child(*plan);
   SetName("linx_child");
-  RunSteps(&child, kUntilReady);
   RunFromCheckpoint(&child);
 }
 

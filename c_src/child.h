@@ -2,7 +2,7 @@
 //
 // It runs with a copy of the agent's memory without its heap, or sharing its memory for a moment
 // (CloneSharing), so it allocates nothing, locks nothing and leaves errno alone. What it does is
-// two constant lists of steps, in child.cc.
+// constant lists of steps, in child.cc.
 #ifndef LINX_CHILD_H_
 #define LINX_CHILD_H_
 

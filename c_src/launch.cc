@@ -73,10 +73,11 @@ bool MaySpawnSharing(const Plan& plan) {
 }
 
 // Whether a child that is there already will do. It is in the agent's own namespaces and cgroups,
-// and takes fds 0, 1 and 2 in a message. One that is not parked is made faster.
+// takes fds 0, 1 and 2 in a message, and has nothing to do before it is ready. One that is not
+// parked is made faster.
 bool MayStandBy(const Plan& plan) {
   return kMayShareMemory && !plan.auto_proceed && !plan.init && !plan.waits() &&
-         plan.namespaces == 0 && plan.fds.empty() && !plan.wants_leaf() &&
+         plan.namespaces == 0 && plan.fds.empty() && !plan.no_new_privs && !plan.wants_leaf() &&
          !plan.cgroup_controls.wanted() && !plan.surroundings.needs_own_memory() &&
          !plan.surroundings.time_offsets && ChildImageSize(plan) <= kMaxHandover;
 }
