@@ -13,14 +13,14 @@
 namespace linx {
 namespace {
 
-using test::Framed;
-using test::Pipe;
+using test::AgentPipe;
+using test::WithLength;
 using Kind = FrameReader::Frame::Kind;
 
 // Writes through the pipe what it can hold at a time, and hands every frame to `take`.
 template <typename Take>
 void Feed(FrameReader& reader, std::string_view bytes, size_t piece, Take take) {
-  Pipe pipe;
+  AgentPipe pipe;
   while (!bytes.empty()) {
     const size_t n = std::min(piece, bytes.size());
     pipe.Write(bytes.substr(0, n));
@@ -36,7 +36,7 @@ TEST_CASE("frames come out whole, however they come in") {
   std::vector<std::string> sent;
   for (const size_t size : {0, 1, 3, 4, 5, 1000, 70'000, 2}) {
     sent.push_back(std::string(size, static_cast<char>('a' + sent.size())));
-    stream += Framed(sent.back());
+    stream += WithLength(sent.back());
   }
   for (const size_t piece : {size_t{1}, size_t{3}, size_t{4096}, stream.size()}) {
     FrameReader reader;
@@ -51,7 +51,7 @@ TEST_CASE("frames come out whole, however they come in") {
 }
 
 TEST_CASE("half a frame is no frame and holds nothing up") {
-  Pipe pipe;
+  AgentPipe pipe;
   FrameReader reader;
   for (const std::string& part : {std::string("\0\0", 2), std::string("\0\5he", 4)}) {
     pipe.Write(part);
@@ -66,9 +66,9 @@ TEST_CASE("half a frame is no frame and holds nothing up") {
 }
 
 TEST_CASE("the frames before the end of the channel are still there") {
-  Pipe pipe;
+  AgentPipe pipe;
   FrameReader reader;
-  pipe.Write(Framed("last") + "\1");
+  pipe.Write(WithLength("last") + "\1");
   pipe.in.Reset();
   CHECK(reader.Fill(pipe.out.get()) == Io::would_block);
   CHECK(reader.Fill(pipe.out.get()) == Io::eof);
@@ -80,7 +80,7 @@ TEST_CASE("the frames before the end of the channel are still there") {
 }
 
 TEST_CASE("a turn reads no more than its share") {
-  Pipe pipe;
+  AgentPipe pipe;
   FrameReader reader;
   pipe.Write(std::string(600'000, '\0'));
   CHECK(reader.Fill(pipe.out.get()) == Io::more);
@@ -94,7 +94,7 @@ TEST_CASE("the largest frame is taken and leaves no memory behind") {
   const std::string body(kMaxFrame, 'x');
   FrameReader reader;
   size_t taken = 0;
-  Feed(reader, Framed(body), 1 << 20, [&](const FrameReader::Frame& frame) {
+  Feed(reader, WithLength(body), 1 << 20, [&](const FrameReader::Frame& frame) {
     CHECK(frame.kind == Kind::complete);
     CHECK(frame.body == body);
     ++taken;
@@ -106,7 +106,7 @@ TEST_CASE("the largest frame is taken and leaves no memory behind") {
 TEST_CASE("an oversize frame is reported once, as it begins, and skipped whole") {
   for (const size_t size : {kMaxFrame + 1, size_t{16} << 20}) {
     const std::string body = "who is it for? " + std::string(size - 15, 'x');
-    const std::string stream = Framed("before") + Framed(body) + Framed("after");
+    const std::string stream = WithLength("before") + WithLength(body) + WithLength("after");
     FrameReader reader;
     std::vector<std::string> received;
     size_t most = 0;
@@ -123,7 +123,7 @@ TEST_CASE("an oversize frame is reported once, as it begins, and skipped whole")
 
 TEST_CASE("an announced length takes no memory") {
   for (const uint64_t length : {uint64_t{kMaxFrame}, uint64_t{1} << 31, uint64_t{0xffffffff}}) {
-    Pipe pipe;
+    AgentPipe pipe;
     FrameReader reader;
     pipe.Write(test::BigEndian(length, 4) + "some bytes");
     CHECK(reader.Fill(pipe.out.get()) == Io::would_block);

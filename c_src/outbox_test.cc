@@ -14,18 +14,18 @@
 namespace linx {
 namespace {
 
-using test::Framed;
-using test::Pipe;
+using test::AgentPipe;
+using test::WithLength;
 
 TEST_CASE("an outbox writes all its frames at once") {
-  Pipe pipe;
+  AgentPipe pipe;
   Outbox outbox;
   outbox.BeginFrame().Uint(1);
   outbox.EndFrame();
   outbox.BeginFrame().Binary("two");
   outbox.EndFrame();
   const std::string expected =
-      Framed(test::Frame(test::Uint(1))) + Framed(test::Frame(test::Binary("two")));
+      WithLength(test::Frame(test::Uint(1))) + WithLength(test::Frame(test::Binary("two")));
   CHECK(outbox.pending() == expected.size());
   CHECK(outbox.Flush(pipe.in.get()) == Io::would_block);
   CHECK(outbox.pending() == 0);
@@ -34,7 +34,7 @@ TEST_CASE("an outbox writes all its frames at once") {
 }
 
 TEST_CASE("a cancelled frame leaves the others as they are") {
-  Pipe pipe;
+  AgentPipe pipe;
   Outbox outbox;
   outbox.BeginFrame().Uint(1);
   outbox.EndFrame();
@@ -45,11 +45,12 @@ TEST_CASE("a cancelled frame leaves the others as they are") {
   outbox.BeginFrame().Uint(2);
   outbox.EndFrame();
   CHECK(outbox.Flush(pipe.in.get()) == Io::would_block);
-  CHECK(pipe.Read() == Framed(test::Frame(test::Uint(1))) + Framed(test::Frame(test::Uint(2))));
+  CHECK(pipe.Read() ==
+        WithLength(test::Frame(test::Uint(1))) + WithLength(test::Frame(test::Uint(2))));
 }
 
 TEST_CASE("a slow reader gets every byte in order, frames being added meanwhile") {
-  Pipe pipe(4096);
+  AgentPipe pipe(4096);
   Outbox outbox;
   FrameReader reader;
   uint64_t sent = 0, received = 0;
@@ -79,7 +80,7 @@ TEST_CASE("a slow reader gets every byte in order, frames being added meanwhile"
 }
 
 // A frame of `size` bytes from `source`, as the BEAM gets it.
-std::string MovedFrame(Pipe& source, Pipe& beam, size_t size, size_t* copied) {
+std::string MovedFrame(AgentPipe& source, AgentPipe& beam, size_t size, size_t* copied) {
   Outbox outbox;
   outbox.Attach(beam.in.get());
   REQUIRE(outbox.CanMove());
@@ -97,37 +98,38 @@ std::string MovedFrame(Pipe& source, Pipe& beam, size_t size, size_t* copied) {
 }
 
 TEST_CASE("a frame's last bytes are moved from another pipe") {
-  Pipe source, beam;
+  AgentPipe source, beam;
   const std::string bytes(300'000, 'x');
   source.Write(bytes + "rest");
   size_t copied;
   const std::string frame = MovedFrame(source, beam, bytes.size(), &copied);
-  CHECK((frame == Framed(test::Frame(test::Binary(bytes)))));
+  CHECK((frame == WithLength(test::Frame(test::Binary(bytes)))));
   CHECK(copied == 0);
   CHECK(source.Read() == "rest");
 }
 
 TEST_CASE("what the BEAM's pipe has no room for waits, and follows in order") {
-  Pipe source, beam(8192);
+  AgentPipe source, beam(8192);
   std::string bytes;
   for (int i = 0; bytes.size() < 100'000; ++i) bytes += std::to_string(i) + ' ';
   source.Write(bytes + "rest");
   size_t copied;
   const std::string frame = MovedFrame(source, beam, bytes.size(), &copied);
-  CHECK((frame == Framed(test::Frame(test::Binary(bytes)))));
+  CHECK((frame == WithLength(test::Frame(test::Binary(bytes)))));
   CHECK(copied > 80'000);
   CHECK(source.Read() == "rest");
 }
 
 TEST_CASE("a pipe that somebody else has read from does not cut its frame short") {
-  Pipe source, beam;
+  AgentPipe source, beam;
   source.Write("some");
   size_t copied;
-  CHECK(MovedFrame(source, beam, 6, &copied) == Framed(test::Frame(test::Binary({"some\0\0", 6}))));
+  CHECK(MovedFrame(source, beam, 6, &copied) ==
+        WithLength(test::Frame(test::Binary({"some\0\0", 6}))));
 }
 
 TEST_CASE("nothing is moved ahead of what waits") {
-  Pipe beam;
+  AgentPipe beam;
   Outbox outbox;
   CHECK_FALSE(outbox.CanMove());
   outbox.Attach(beam.in.get());
@@ -138,7 +140,7 @@ TEST_CASE("nothing is moved ahead of what waits") {
 }
 
 TEST_CASE("the memory of a burst is given back when it is written") {
-  Pipe pipe;
+  AgentPipe pipe;
   Outbox outbox;
   const std::string megabyte(1 << 20, 'x');
   for (int i = 0; i < 8; ++i) {
@@ -155,7 +157,7 @@ TEST_CASE("the memory of a burst is given back when it is written") {
 
 TEST_CASE("an outbox says that its reader is gone") {
   signal(SIGPIPE, SIG_IGN);
-  Pipe pipe;
+  AgentPipe pipe;
   Outbox outbox;
   outbox.BeginFrame().Uint(1);
   outbox.EndFrame();
@@ -166,7 +168,7 @@ TEST_CASE("an outbox says that its reader is gone") {
 }
 
 TEST_CASE("an outbox that ran out of memory sends nothing that could be misread") {
-  Pipe pipe;
+  AgentPipe pipe;
   Outbox outbox;
   TermWriter writer = outbox.BeginFrame();
   CHECK(writer.ReserveBinary(Buffer::kMaxBytes) == nullptr);

@@ -15,8 +15,8 @@
 namespace linx::test {
 
 // A pipe whose two ends never block.
-struct Pipe {
-  explicit Pipe(int size = 1 << 20) {
+struct AgentPipe {
+  explicit AgentPipe(int size = 1 << 20) {
     int fds[2];
     REQUIRE(pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0);
     out.Reset(fds[0]);
@@ -41,7 +41,9 @@ struct Pipe {
   UniqueFd out, in;
 };
 
-inline std::string Framed(std::string_view body) { return BigEndian(body.size(), 4).append(body); }
+inline std::string WithLength(std::string_view body) {
+  return BigEndian(body.size(), 4).append(body);
+}
 
 }  // namespace linx::test
 
