@@ -20,12 +20,14 @@ namespace {
 // What a nursery needs at most to say what it has made. One that is stopped does not say it.
 constexpr int kOrderMs = 100;
 
-void KillAndReap(const Offspring& process) {
+// How it ended, which may have been by itself before.
+siginfo_t KillAndReap(const Offspring& process) {
   SendSignal(process.pidfd.get(), SIGKILL);
   struct pollfd end = {process.pidfd.get(), POLLIN, 0};
   poll(&end, 1, -1);
-  siginfo_t info;
+  siginfo_t info = {};
   WaitFor(process.pidfd.get(), &info, 0);
+  return info;
 }
 
 // The child that was made; none where none is yet, or `*gone`.
@@ -53,10 +55,7 @@ std::optional<Standby> Standbys::Take(const char* base) {
     }
     bool gone = nursery->base != base;
     std::optional<Offspring> child;
-    if (!gone && nursery->channel) {
-      child = NextChild(nursery->control.get(), &gone);
-      useless_ = useless_ || gone;
-    }
+    if (!gone && nursery->channel) child = NextChild(nursery->control.get(), &gone);
     if (child) {
       nursery->lent = true;
       return Standby{std::move(*child), std::move(nursery->channel), nursery->process.pid};
@@ -153,7 +152,8 @@ Standbys::Nurseries::iterator Standbys::End(Nurseries::iterator nursery) {
     struct pollfd said = {control, POLLIN, 0};
     poll(&said, 1, kOrderMs);
   }
-  KillAndReap(nursery->process);
+  const siginfo_t info = KillAndReap(nursery->process);
+  useless_ = useless_ || (info.si_code == CLD_EXITED && info.si_status == kNotReached);
   bool gone = false;
   while (!gone) {
     if (const auto child = NextChild(control, &gone)) KillAndReap(*child);

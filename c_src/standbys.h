@@ -71,7 +71,7 @@ class Standbys {
 
   Nurseries nurseries_;
   bool due_ = false;
-  bool useless_ = false;  // one has died before it made a child: there will be no more
+  bool useless_ = false;  // one could not make a child: there will be no more
 };
 
 }  // namespace linx
