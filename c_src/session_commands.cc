@@ -38,7 +38,8 @@ void Session::OrderChild(CommandName name, const OneCommand& command) {
 
 void Session::PassProceed() {
   run_ ? run_->Proceed() : workload_.Order(Checkpoint::ProceedRecord());
-  context_.workload.launcher.WantStandby();
+  // The next one is made while this one execs.
+  if (workload_.stood_by()) context_.workload.launcher.WantStandby();
 }
 
 void Session::Send(int number) {

@@ -58,6 +58,8 @@ defmodule Linx.Integration.HostileSecretTest do
           fn -> Enum.all?(idle(agent), &(not Memory.holds?(&1, @short))) end,
           "the secret is gone after #{holder}"
         )
+
+        assert idle(agent) != []
       end
     end
 

@@ -74,12 +74,12 @@ defmodule Linx.Integration.RunTest do
       File.chmod!(dir, 0o777)
 
       script =
-        "id -u; pwd; ls -d /home /root /work 2>/dev/null; touch /x /usr/x 2>/dev/null || echo sealed; " <>
-          "unshare -U true 2>/dev/null || echo kept in; echo made >/work/made"
+        "id -u; pwd; ls -d /home /root /data 2>/dev/null; touch /x /usr/x 2>/dev/null || echo sealed; " <>
+          "unshare -U true 2>/dev/null || echo kept in; echo made >/data/made"
 
-      words = ["--sandbox", "strict", "--bind-rw", dir <> ":/work", "--time", "60000"]
+      words = ["--sandbox", "strict", "--bind-rw", dir <> ":/data", "--time", "60000"]
       assert {text, 0} = run(words ++ ["--", "sh", "-c", script])
-      assert String.split(text, "\n") == ["65534", "/", "/work", "sealed", "kept in", ""]
+      assert String.split(text, "\n") == ["65534", "/", "/data", "sealed", "kept in", ""]
       assert File.read!(Path.join(dir, "made")) == "made\n"
     end
 

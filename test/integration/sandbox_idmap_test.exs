@@ -41,10 +41,10 @@ defmodule Linx.Integration.SandboxIdmapTest do
       sandbox([:user])
       |> Sandbox.user(0)
       |> Sandbox.root(root, idmap: true)
-      |> Sandbox.bind(given(), "/work", idmap: true)
+      |> Sandbox.bind(given(), "/data", idmap: true)
 
     script =
-      "stat -c %u /etc/passwd /work/given; echo x > /made; touch /work/x 2>/dev/null || echo ro"
+      "stat -c %u /etc/passwd /data/given; echo x > /made; touch /data/x 2>/dev/null || echo ro"
 
     assert {"0\n0\nro\n", 0} = run(sandbox, script)
     assert owner(Path.join(root, "made")) == 0

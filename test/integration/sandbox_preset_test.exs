@@ -94,10 +94,10 @@ defmodule Linx.Integration.SandboxPresetTest do
 
       sandbox =
         Sandbox.new(:strict)
-        |> Sandbox.bind(dir, "/work", read_only: false)
+        |> Sandbox.bind(dir, "/data", read_only: false)
         |> Sandbox.limit(nofile: 64)
 
-      script = "cat /work/in; echo made > /work/out; ulimit -n"
+      script = "cat /data/in; echo made > /data/out; ulimit -n"
       assert {"given64\n", 0} = run(sandbox, script)
       assert File.read!(Path.join(dir, "out")) == "made\n"
     end
