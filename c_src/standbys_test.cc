@@ -118,6 +118,16 @@ TEST_CASE("a session does without a child that was killed as it stood by") {
   CHECK(Eventually([&] { return beam.Turn(1), kill(standby, 0) < 0; }));
   CHECK(beam.Park(3, "exit 0") == beam.Standby());
 }
+TEST_CASE("nothing stands by where no session takes it") {
+  Envelope beam;
+  beam.Park(1, "exit 1", {test::Flag("init")});
+  beam.Proceed(1);
+  CHECK(beam.Next() == "{1, {:status, :exited, 1}}");
+  beam.TurnAll();
+  // The init that waits for its next session.
+  CHECK(test::Children().size() == 1);
+}
+
 TEST_CASE("of many sessions only so many nurseries stay") {
   Envelope beam;
   std::map<uint64_t, pid_t> parked;
