@@ -64,7 +64,6 @@ class Launcher {
   // A nursery comes back likewise; `spent` where its child has mapped more memory.
   void Recycle(pid_t nursery, bool spent) { standbys_.Return(nursery, spent); }
   // Whether there is something to prepare for the next spawns, and doing it: when nobody waits.
-  void WantStandby() { standbys_.Want(); }
   bool tending_due() const { return standbys_.due(); }
   void Tend() { standbys_.Tend({image_.base(), image_.size(), 0}); }
   // An init comes back once its session is over; `image` is the launch's. False where it is of no

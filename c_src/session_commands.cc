@@ -38,8 +38,6 @@ void Session::OrderChild(CommandName name, const OneCommand& command) {
 
 void Session::PassProceed() {
   run_ ? run_->Proceed() : workload_.Order(Checkpoint::ProceedRecord());
-  // The next one is made while this one execs.
-  if (workload_.stood_by()) context_.workload.launcher.WantStandby();
 }
 
 void Session::Send(int number) {

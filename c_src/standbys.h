@@ -38,8 +38,6 @@ class Standbys {
   // The child that was taken from it has exec'd or died. A nursery that is `spent` goes, too.
   void Return(pid_t nursery, bool spent);
 
-  // Another spawn is to be expected.
-  void Want() { due_ = true; }
   // Whether Tend has anything to do.
   bool due() const { return due_; }
   // Has a child made for the next Take, where none waits, and plans wiped that are not needed any

@@ -92,8 +92,6 @@ class Workload {
     return init_.pid != 0 ? TreeRoot{init_.pid, true} : TreeRoot{host_pid_, false};
   }
   int pidfd() const { return workload_.get(); }
-  // Whether its child was there before the spawn, and has not got to its exec.
-  bool stood_by() const { return nursery_ != 0; }
   // Whether SIGTERM would be lost on it: PID 1 of a namespace without a handler.
   bool IgnoresTerm() const;
 
